@@ -1,0 +1,1 @@
+"""What people and scrapers touch: the command line, HTTP, metrics, the live page."""

@@ -1,0 +1,1 @@
+"""Everything that moves bytes: Kafka, files, the broker of the demo, deliveries."""

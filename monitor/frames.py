@@ -1,0 +1,162 @@
+"""The shapes of all frames: one `Schema` a frame, and the helpers that make empty or conforming ones.
+
+Instants are Datetime[us, UTC], spans Duration[us], keys 128-bit hashes, counts and sums integers, so that adding
+is exact. A frame that crosses a module boundary has exactly the columns of its schema, in that order.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import polars as pl
+
+from monitor.names import CLOCKS, KINDS, LABELS, MEASURES, OUTCOMES
+
+Columns = Mapping[str, pl.DataType]
+
+INSTANT: Final = pl.Datetime("us", "UTC")
+SPAN: Final = pl.Duration("us")
+KEY: Final = pl.Int128()  # xxh3-128 of the text it stands for, see monitor/keys.py
+KIND: Final = pl.Enum([str(k) for k in KINDS])
+CLOCK: Final = pl.Enum([str(c) for c in CLOCKS])
+OUTCOME: Final = pl.Enum([str(o) for o in OUTCOMES])
+MEASURE: Final = pl.Enum(list(MEASURES))
+BUCKET: Final = pl.Int32()  # number of the 10 s interval since 1970-01-01T00:00Z; null: no instant decided it
+
+LABEL_COLUMNS: Final[Columns] = {label: pl.String() for label in LABELS}
+
+# One validated event. Only what a figure uses has a column of its own; null: absent.
+EVENTS: Final[Columns] = {
+    "case": pl.String(),  # CloudEvents subject
+    "case_key": KEY,  # of the subject
+    "event_key": KEY,  # of (subject, source, id)
+    "content_key": pl.UInt32(),  # of everything else in the event: tells conflicting contents
+    "time": INSTANT,
+    "kind": KIND,
+    "complaint": pl.Boolean(),  # of the family `complaint.*`
+    "sequence": pl.String(),
+    "source": pl.String(),
+    "id": pl.String(),
+    **LABEL_COLUMNS,
+    "cleared": pl.UInt8(),  # bit i set: label i was given as null (an update clears it)
+    "public": pl.Boolean(),  # responded: seen by the customer; absent in the event: true
+    "bot": pl.Boolean(),  # responded: `by` was bot
+    "reason": pl.String(),  # paused, resumed
+    "due_at": INSTANT,  # opened, updated
+    "outcome": pl.String(),  # resolved
+    "right_first_time": pl.Boolean(),  # resolved, measured
+    "redress": pl.Boolean(),  # resolved complaints: something was given
+    "waited": SPAN,  # abandoned
+    "response_time": SPAN,  # measured
+    "resolution_time": SPAN,  # measured
+    "abandoned": pl.Boolean(),  # measured
+    "csat": pl.Float64(),
+    "nps": pl.Float64(),
+    "ces": pl.Float64(),
+    "answers": pl.String(),  # rated: JSON of `dimensions`, `items`, `weights`
+    "score": pl.Float64(),
+    "max_score": pl.Float64(),
+    "passed": pl.Boolean(),
+    "about": pl.String(),  # JSON of what is only shown: customer, interaction, severity, inspector, lot
+}
+
+# Where an event stood: parallel to EVENTS rows of one decoded batch. For files: topic = path, offset = line.
+ORIGIN: Final[Columns] = {
+    "topic": pl.String(),
+    "partition": pl.Int32(),
+    "offset": pl.Int64(),
+    "index": pl.Int32(),  # position within the record
+}
+
+# One refused event.
+REFUSED: Final[Columns] = {
+    **ORIGIN,
+    "reason": pl.String(),  # a Refusal
+    "field": pl.String(),  # path of the offending field, such as data.csat; empty: the record as a whole
+    "message": pl.String(),  # what was wrong and what was expected, for people
+    "case": pl.String(),  # as far as they could be read
+    "source": pl.String(),
+    "id": pl.String(),
+    "type": pl.String(),
+    "time": pl.String(),
+}
+
+# A live case's events are its state. Measured events are no history (each is a settled case of its own).
+HISTORY: Final[Columns] = {k: v for k, v in EVENTS.items() if k not in ("response_time", "resolution_time")}
+
+# One clock of one case (one cycle of it, for next_response). Instants as SEMANTICS "Clocks".
+VERDICTS: Final[Columns] = {
+    "case_key": KEY,
+    "case": pl.String(),
+    "clock": CLOCK,
+    "cycle": pl.Int32(),  # from 1
+    "complaint": pl.Boolean(),
+    "policy": pl.Int16(),  # number of the policy version in its PolicySet; -1: opened before every version
+    "line": pl.Int16(),  # number of the target line in that version, from 0; null: no target
+    "target": SPAN,  # null for business_days and promise
+    "started": INSTANT,
+    "due": INSTANT,
+    "stopped": INSTANT,
+    "outcome": OUTCOME,
+    "on_arrival": pl.Boolean(),  # breached because a change of target set a due already past
+    "elapsed": SPAN,  # up to `stopped`, else to `now`
+    "paused": SPAN,
+    "decided": INSTANT,  # the instant that decided the outcome; null for open, at_risk, inconsistent, no_target
+    "wake": INSTANT,  # the verdict may change by time alone once `wake < now`; null: never
+    **LABEL_COLUMNS,  # in force when it was decided
+}
+
+# A fact about a case that is no clock: opened, abandoned, rated …; becomes one contribution.
+FACTS: Final[Columns] = {
+    "case_key": KEY,
+    "measure": MEASURE,
+    "at": INSTANT,  # null: without bucket
+    "value": pl.Int64(),  # milliseconds or thousandths; null: no value
+    "wake": INSTANT,  # (on a row of its own with n = 0 where only time is awaited)
+    "n": pl.Int32(),
+    **LABEL_COLUMNS,
+}
+
+# The only aggregate, always additive. Rows with the same first four columns add up.
+CELLS: Final[Columns] = {
+    "bucket": BUCKET,
+    "series": pl.UInt32(),
+    "measure": MEASURE,
+    "bin": pl.Int16(),  # see monitor/bins.py; null: the measure has no value
+    "n": pl.Int64(),
+    "total": pl.Int64(),
+}
+
+# What a live case has put into the cells: signed rows that add up.
+CONTRIBUTIONS: Final[Columns] = {"case_key": KEY, **CELLS}
+
+# A series is a combination of values of the policy's labels; its number is local to the partition.
+SERIES: Final[Columns] = {"series": pl.UInt32(), **LABEL_COLUMNS}
+
+# Ids that are remembered longer than histories: measured events (within the dedup horizon).
+IDS: Final[Columns] = {"event_key": KEY, "content_key": pl.UInt32(), "time": INSTANT}
+
+# Additive counters of a partition: names.LEDGER and rejected.<reason>.
+LEDGER_ROWS: Final[Columns] = {"counter": pl.String(), "n": pl.Int64()}
+
+# Published verdicts that changed in one step.
+CHANGES: Final[Columns] = {
+    **VERDICTS,
+    "change": pl.String(),  # a Change
+    "old_outcome": OUTCOME,  # null: none was published
+}
+
+
+def empty(columns: Columns) -> pl.DataFrame:
+    """A frame of that shape with no rows."""
+    return pl.DataFrame(schema=dict(columns))
+
+
+def conform(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    """`frame` with exactly those columns, in order: missing ones null, others dropped, types cast strictly."""
+    have = frame.schema
+    return frame.select(
+        (pl.col(name) if have[name] == dtype else pl.col(name).cast(dtype))
+        if name in have
+        else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in columns.items()
+    )

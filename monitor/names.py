@@ -1,0 +1,189 @@
+"""Every name that leaves the program or is stored by it: kinds, clocks, measures, reasons, metrics.
+
+The order of `KINDS` is part of the semantics (rule 2 of the clocks); the names of `MEASURES` are stored in
+`sqm.state`, so entries are appended, never renamed.
+"""
+
+from enum import StrEnum
+
+# The labels an event may carry. A policy lists which of them become series.
+LABELS = ("service", "channel", "team", "agent", "tier", "priority", "region", "category")
+
+OTHER = "__other__"  # the value that labels take once `limits.series` is reached
+
+
+class Kind(StrEnum):
+    """What happened, without its family; the order decides between events of one instant and sequence."""
+
+    OPENED = "opened"
+    RESPONDED = "responded"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    ABANDONED = "abandoned"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    REOPENED = "reopened"
+    CUSTOMER_REPLIED = "customer_replied"
+    UPDATED = "updated"
+    RATED = "rated"
+    AUDITED = "audited"
+    MEASURED = "measured"
+    ADVANCED = "advanced"
+
+
+KINDS = tuple(Kind)
+LIFECYCLE = KINDS[: KINDS.index(Kind.RATED)]  # kinds that make up the life of a case
+
+
+class Clock(StrEnum):
+    FIRST_RESPONSE = "first_response"
+    NEXT_RESPONSE = "next_response"
+    RESOLUTION = "resolution"
+    TOTAL_RESOLUTION = "total_resolution"
+    ACKNOWLEDGEMENT = "acknowledgement"
+    PROMISE = "promise"
+
+
+CLOCKS = tuple(Clock)
+
+
+class Outcome(StrEnum):
+    """What became of a clock; exactly one at any time. `no_target` is counted, never shown as a verdict."""
+
+    MET = "met"
+    BREACHED = "breached"
+    OPEN = "open"
+    AT_RISK = "at_risk"
+    EXCLUDED = "excluded"
+    INCONSISTENT = "inconsistent"
+    NO_TARGET = "no_target"
+
+
+OUTCOMES = tuple(Outcome)
+
+
+class Change(StrEnum):
+    """How a verdict differs from the one published before it; the type of a verdict event ends in it."""
+
+    MET = "met"
+    BREACHED = "breached"
+    AT_RISK = "at_risk"
+    CORRECTED = "corrected"  # an event proves the published verdict wrong
+    REOPENED = "reopened"  # a later event moved on from it
+
+
+class Refusal(StrEnum):
+    """Why an event was refused: log field, metric label and header of the rejected topic alike."""
+
+    MALFORMED_JSON = "malformed_json"
+    NOT_A_CLOUDEVENT = "not_a_cloudevent"
+    UNKNOWN_ENCODING = "unknown_encoding"
+    DAMAGED_RECORD = "damaged_record"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    UNKNOWN_TYPE = "unknown_type"
+    BAD_TIME = "bad_time"
+    FUTURE_TIME = "future_time"
+    NOT_FINITE = "not_finite"
+    NEGATIVE = "negative"
+    OFF_SCALE = "off_scale"
+    UNKNOWN_VALUE = "unknown_value"
+    TOO_LARGE = "too_large"
+    LATE = "late"  # kept in the rejected topic, counted as late
+
+
+REFUSALS = tuple(Refusal)
+
+# --- measures -----------------------------------------------------------------------------------------------
+# A measure is what a cell counts. `n` is a number of things, `total` the sum of their values: milliseconds for
+# times, thousandths for scores, 0 where a measure has no value.
+
+# Clock measures: `<clock>.<outcome>`. Of `met` the value is the elapsed time; `late` is the elapsed time of a
+# breached clock once it stopped; `untargeted` the time of a clock that no line of the policy had a target for.
+CLOCK_MEASURES = tuple(f"{c}.{o}" for c in CLOCKS for o in (*OUTCOMES, "late", "untargeted"))
+
+CASE_MEASURES = (
+    "case.opened",  # cases opened (both families), at the opening
+    "case.opened_complaint",  # of these, complaints
+    "case.open",  # opened, not ended; without bucket
+    "case.closed",  # opened, now ended; without bucket
+    "case.unopened",  # lifecycle events, no `opened` yet; without bucket
+    "case.inconsistent",  # any clock contradictory; without bucket
+    "case.resolved",  # first resolved, at that instant
+    "case.reopened",  # first reopening after the first resolve, at the first resolve
+    "case.right_first_time",  # decided yes, at the first resolve
+    "case.not_right_first_time",  # decided no, at the first resolve
+    "case.answered",  # first response was an answer, at that instant
+    "case.answered_targeted",  # of these, with a target for first_response
+    "case.answered_within",  # of these, within it
+    "case.abandoned",  # given up before an answer, at that instant
+    "case.abandoned_targeted",
+    "case.abandoned_within",  # given up within the target of first_response
+    "case.abandoned_short",  # given up within limits.short_abandon
+    "complaint.resolved",
+    "complaint.upheld",
+    "complaint.partly_upheld",
+    "complaint.rejected",
+    "complaint.redress",
+    "complaint.within_4_weeks",
+    "complaint.within_8_weeks",
+    "complaint.later",
+    "rating.csat",
+    "rating.csat_top2",
+    "rating.nps",
+    "rating.nps_promoter",
+    "rating.nps_detractor",
+    "rating.ces",
+    "audit.score",  # share of the maximum score, in thousandths
+    "audit.passed",
+    "audit.failed",
+)
+
+MEASURES = CLOCK_MEASURES + CASE_MEASURES
+
+# --- the ledger ---------------------------------------------------------------------------------------------
+LEDGER = ("read", "counted", "duplicate", "conflicting", "late", "rejected", "rows_unreadable", "overflowed")
+# plus "rejected.<reason>" for each Refusal; `conflicting` is contained in `duplicate`; `overflowed` counts
+# events whose labels became `__other__`.
+
+# --- metrics ------------------------------------------------------------------------------------------------
+METRIC_PREFIX = "sqm_"
+
+
+class Metric(StrEnum):
+    SLA_COMPLIANCE = "sqm_sla_compliance_ratio"
+    SLA_GOAL = "sqm_sla_goal_ratio"
+    SLA_BUDGET_LEFT = "sqm_sla_error_budget_remaining_ratio"
+    SLA_BURN_RATE = "sqm_sla_burn_rate"
+    CLOCKS = "sqm_clocks"
+    CLOCKS_OPEN = "sqm_clocks_open"
+    CLOCKS_AT_RISK = "sqm_clocks_at_risk"
+    INDICATOR = "sqm_indicator"
+    INDICATOR_N = "sqm_indicator_n"
+    RESPONSE_TIME = "sqm_response_time_seconds"
+    EVENTS = "sqm_events_total"
+    LEDGER_BALANCED = "sqm_ledger_balanced"
+    EVENT_LAG = "sqm_event_lag_seconds"
+    ALERTS_ACTIVE = "sqm_alerts_active"
+    CORRECTED = "sqm_corrected_total"
+    LATE = "sqm_late_total"
+    REJECTED = "sqm_rejected_total"
+    SERIES_OVERFLOWED = "sqm_series_overflowed_total"
+    CURRENT_SHARE = "sqm_partitions_current_ratio"
+    POLICY_INFO = "sqm_policy_info"
+    BUILD_INFO = "sqm_build_info"
+
+
+# --- topics -------------------------------------------------------------------------------------------------
+class Topic(StrEnum):
+    """Suffixes; the prefix is `SQM_KAFKA__TOPIC_PREFIX`."""
+
+    EVENTS = "events"
+    STATE = "state"
+    POLICY = "policy"
+    VERDICTS = "verdicts"
+    ALERTS = "alerts"
+    REJECTED = "rejected"
+    JUDGE = "judge"  # one partition, empty: its assignment elects the active judge
