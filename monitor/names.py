@@ -144,9 +144,9 @@ CASE_MEASURES = (
 MEASURES = CLOCK_MEASURES + CASE_MEASURES
 
 # --- the ledger ---------------------------------------------------------------------------------------------
-LEDGER = ("read", "counted", "duplicate", "conflicting", "late", "rejected", "rows_unreadable", "overflowed")
+LEDGER = ("read", "counted", "duplicate", "conflicting", "late", "rejected", "overflowed", "corrected")
 # plus "rejected.<reason>" for each Refusal; `conflicting` is contained in `duplicate`; `overflowed` counts
-# events whose labels became `__other__`.
+# label combinations counted as `__other__`; `corrected` verdicts that a late event proved wrong.
 
 # --- metrics ------------------------------------------------------------------------------------------------
 METRIC_PREFIX = "sqm_"

@@ -1,0 +1,86 @@
+"""What changed between the verdicts that were published and those just derived, and what of it to publish."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from monitor.frames import CHANGES, OUTCOME, SPAN, conform
+from monitor.names import LABELS, Change, Outcome
+from monitor.state import STATE_VERDICTS
+
+_KEYS = ["case_key", "clock", "cycle"]
+_SETTLED = (Outcome.MET, Outcome.BREACHED)
+_COMPARED = [
+    name for name in STATE_VERDICTS if name not in (*_KEYS, "case", "old_outcome", "change", "complaint")
+]
+
+
+class Comparison(NamedTuple):
+    rows: pl.DataFrame  # STATE_VERDICTS that differ; `outcome` null where a verdict is no more
+    changes: pl.DataFrame  # CHANGES, the same rows with labels
+    corrected: int
+
+
+def compare(old: pl.DataFrame, new: pl.DataFrame, labelled: pl.DataFrame, fresh: pl.DataFrame) -> Comparison:
+    """Compare the verdicts of the touched cases.
+
+    :param old: STATE_VERDICTS of these cases
+    :param new: their verdicts as derived now, with `series` in the place of labels
+    :param labelled: the same rows in the same order, with labels (VERDICTS)
+    :param fresh: EVENTS that the batch brought for them
+    """
+    current = pl.concat(
+        [new, labelled.select(pl.col(label).alias(f"label_{label}") for label in LABELS)], how="horizontal"
+    )
+    current = current.filter(pl.col("outcome") != Outcome.NO_TARGET).with_columns(
+        # how long a running clock has run changes by the second: it is worked out when it is read
+        pl.when(pl.col("stopped").is_not_null())
+        .then(pl.col(name))
+        .otherwise(pl.lit(None, dtype=SPAN))
+        .alias(name)
+        for name in ("elapsed", "paused")
+    )
+    if old.height == 0 and current.height == 0:
+        return Comparison(conform(old, STATE_VERDICTS), conform(old.drop("series"), CHANGES), 0)
+    earliest = fresh.group_by("case_key").agg(earliest=pl.col("time").min())
+    both = (
+        current.join(old, on=_KEYS, how="full", suffix="_old", coalesce=True)
+        .filter(pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_old")) for c in _COMPARED))
+        .with_columns(
+            pl.coalesce("case", "case_old").alias("case"),
+            pl.coalesce("complaint", "complaint_old").alias("complaint"),
+        )
+        .join(earliest, on="case_key", how="left")
+        .with_columns(change=_change(), revised=_revised())
+    )
+    rows = both.with_columns(
+        old_outcome=pl.when("revised")
+        .then(pl.col("outcome_old"))
+        .otherwise(pl.col("old_outcome"))
+        .cast(OUTCOME),
+        change=pl.coalesce("change", "change_old"),
+    )
+    changes = both.drop(LABELS, strict=False).rename({f"label_{label}": label for label in LABELS})
+    changes = changes.with_columns(old_outcome=pl.col("outcome_old"))
+    corrected = both.filter(pl.col("change") == Change.CORRECTED).height
+    return Comparison(conform(rows, STATE_VERDICTS), conform(changes, CHANGES), corrected)
+
+
+def _revised() -> pl.Expr:
+    """A published settled outcome that no longer holds."""
+    return pl.col("outcome_old").is_in(_SETTLED) & pl.col("outcome_old").ne_missing(pl.col("outcome"))
+
+
+def _change() -> pl.Expr:
+    overtaken = pl.col("earliest") > pl.col("decided_old")
+    newly = pl.col("outcome").is_in([*_SETTLED, Outcome.AT_RISK]) & pl.col("outcome").ne_missing(
+        pl.col("outcome_old")
+    )
+    return (
+        pl.when(_revised() & overtaken)
+        .then(pl.lit(Change.REOPENED.value))
+        .when(_revised())
+        .then(pl.lit(Change.CORRECTED.value))
+        .when(newly)
+        .then(pl.col("outcome").cast(pl.String))
+    )

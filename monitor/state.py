@@ -1,0 +1,236 @@
+"""The state of one partition: what a worker holds, what the changelog stores, what a replica reads.
+
+A delta is a dict of frames, one for each table in `TABLES` that has rows. `State.apply` is the only way in which a
+state changes: a worker that made a delta, one that restores it and a replica all call it, so they hold the same.
+
+A snapshot is cut into `SLICES` fixed parts by key, each taken at its own time. A reader loads them and applies to
+each slice only the deltas that came after it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from monitor.cells import Tiers
+from monitor.frames import (
+    CELLS,
+    CONTRIBUTIONS,
+    HISTORY,
+    IDS,
+    INSTANT,
+    KEY,
+    LEDGER_ROWS,
+    OUTCOME,
+    SERIES,
+    VERDICTS,
+    Columns,
+    conform,
+    empty,
+)
+from monitor.names import LABELS
+from monitor.rows import Rows
+
+SEMANTICS: Final = 1  # raised whenever any verdict or contribution could change
+SLICES: Final = 16
+
+Delta = dict[str, pl.DataFrame]
+
+# A verdict as it was last published. `outcome` null (in a delta only): there is no such verdict any more.
+STATE_VERDICTS: Final[Columns] = {
+    **{name: dtype for name, dtype in VERDICTS.items() if name not in (*LABELS, "wake")},
+    "series": pl.UInt32(),
+    "old_outcome": OUTCOME,  # the settled outcome that was revised, if one ever was
+    "change": pl.String(),  # the last published Change
+}
+WAKES: Final[Columns] = {
+    "case_key": KEY,
+    "wake": INSTANT,
+}  # null (in a delta only): time alone changes nothing
+PUBLISHED: Final[Columns] = {name: CELLS[name] for name in ("series", "bin", "n", "total")}
+OFFSETS: Final[Columns] = {"topic": pl.String(), "next_offset": pl.Int64()}
+META: Final[Columns] = {
+    "now": INSTANT,
+    "newest_event": INSTANT,
+    "policies": pl.String(),  # digest of the policies that judged
+    "semantics": pl.Int32(),
+}
+
+CONTRIBUTION_KEYS = ("case_key", "bucket", "series", "measure", "bin")
+CELL_KEYS = ("bucket", "series", "measure", "bin")
+
+
+def add_up(rows: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
+    """Sum `n` and `total` of rows with the same `by`; rows that add up to nothing go."""
+    if rows.height < 2:
+        return rows
+    summed = rows.group_by(by, maintain_order=True).agg(pl.col("n", "total").sum())
+    return summed.filter((pl.col("n") != 0) | (pl.col("total") != 0)).select(rows.columns)
+
+
+def _add_up_contributions(rows: pl.DataFrame) -> pl.DataFrame:
+    return add_up(rows, CONTRIBUTION_KEYS)
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a table of a delta is shaped and cut into slices (by `key`; None: all of it is in slice 0)."""
+
+    columns: Columns
+    key: str | None = None
+
+    def slice_of(self) -> pl.Expr:
+        if self.key is None:
+            return pl.lit(0, dtype=pl.Int32)
+        key = pl.col(self.key).cast(KEY)
+        return ((key % SLICES + SLICES) % SLICES).cast(pl.Int32)
+
+
+TABLES: Final[dict[str, Table]] = {
+    "history": Table(HISTORY, "case_key"),
+    "verdicts": Table(STATE_VERDICTS, "case_key"),
+    "contributions": Table(CONTRIBUTIONS, "case_key"),
+    "wakes": Table(WAKES, "case_key"),
+    "ids": Table(IDS, "event_key"),
+    "cells": Table(CELLS, "series"),
+    "published": Table(PUBLISHED),
+    "series": Table(SERIES),
+    "ledger": Table(LEDGER_ROWS),
+    "offsets": Table(OFFSETS),
+    "meta": Table(META),
+}
+TIER_CELLS: Final = "tiers"  # the table of a snapshot that holds cells by tier
+
+
+class State:
+    """One partition's tables. Not safe to change while another thread reads it."""
+
+    def __init__(self) -> None:
+        self.history = Rows(HISTORY, "case_key")
+        self.contributions = Rows(CONTRIBUTIONS, "case_key", _add_up_contributions)
+        self.wakes = Rows(WAKES, "case_key")
+        self.ids = Rows(IDS, "event_key")
+        self.tiers = Tiers.empty()
+        self.series = empty(SERIES)
+        self.published = empty(PUBLISHED)
+        self.offsets: dict[str, int] = {}
+        self.now: datetime | None = None
+        self.newest_event: datetime | None = None
+        self.policies: str | None = None
+        self.semantics: int = SEMANTICS
+        self._verdicts = Rows(STATE_VERDICTS, "case_key")
+        self._ledger: dict[str, int] = {}
+
+    # --- reading ---------------------------------------------------------------------------------------------
+    @property
+    def verdicts(self) -> pl.DataFrame:
+        """All published verdicts of live cases (STATE_VERDICTS)."""
+        return self._verdicts.frame()
+
+    def verdicts_of(self, keys: pl.Series) -> pl.DataFrame:
+        return self._verdicts.of(keys)
+
+    def verdicts_where(self, condition: pl.Expr) -> pl.DataFrame:
+        return self._verdicts.where(condition)
+
+    def ledger(self) -> dict[str, int]:
+        """Counters of `names.LEDGER` and `rejected.<reason>`; what never happened is absent."""
+        return dict(self._ledger)
+
+    @property
+    def next_wake(self) -> datetime | None:
+        """The earliest instant after which time alone changes a verdict or a fact."""
+        least = self.wakes.least("wake")
+        return least if isinstance(least, datetime) else None
+
+    # --- changing --------------------------------------------------------------------------------------------
+    def apply(self, delta: Mapping[str, pl.DataFrame]) -> None:
+        """Add a delta; exact inverse for additive tables is the delta with `n` and `total` negated."""
+        for name, rows in delta.items():
+            if rows.height:
+                self._apply[name](self, rows)
+
+    def _apply_verdicts(self, rows: pl.DataFrame) -> None:
+        keys = rows["case_key"].unique()
+        kept = self._verdicts.of(keys)
+        latest = pl.concat([kept, rows]).unique(
+            ["case_key", "clock", "cycle"], keep="last", maintain_order=True
+        )
+        self._verdicts.replace(keys, latest.filter(pl.col("outcome").is_not_null()))
+
+    def _apply_wakes(self, rows: pl.DataFrame) -> None:
+        self.wakes.replace(rows["case_key"], rows.filter(pl.col("wake").is_not_null()))
+
+    def _apply_published(self, rows: pl.DataFrame) -> None:
+        self.published = add_up(pl.concat([self.published, rows]), ("series", "bin"))
+
+    def _apply_series(self, rows: pl.DataFrame) -> None:
+        self.series = pl.concat([self.series, rows])
+
+    def _apply_ledger(self, rows: pl.DataFrame) -> None:
+        for counter, n in rows.iter_rows():
+            self._ledger[counter] = self._ledger.get(counter, 0) + n
+
+    def _apply_offsets(self, rows: pl.DataFrame) -> None:
+        self.offsets.update(dict(rows.iter_rows()))
+
+    def _apply_meta(self, rows: pl.DataFrame) -> None:
+        self.now, self.newest_event, self.policies, self.semantics = rows.row(-1)
+
+    _apply: Final[dict[str, Callable[["State", pl.DataFrame], None]]] = {
+        "history": lambda state, rows: state.history.add(rows),
+        "verdicts": _apply_verdicts,
+        "contributions": lambda state, rows: state.contributions.add(rows),
+        "wakes": _apply_wakes,
+        "ids": lambda state, rows: state.ids.add(rows),
+        "cells": lambda state, rows: state.tiers.add(rows),
+        "published": _apply_published,
+        "series": _apply_series,
+        "ledger": _apply_ledger,
+        "offsets": _apply_offsets,
+        "meta": _apply_meta,
+        TIER_CELLS: lambda state, rows: state.tiers.add_rows(rows),
+    }
+
+    # --- snapshots -------------------------------------------------------------------------------------------
+    def slice(self, number: int) -> Delta:
+        """The rows of one slice: a delta that makes them from nothing."""
+        whole: Delta = {
+            "history": self.history.frame(),
+            "verdicts": self.verdicts,
+            "contributions": self.contributions.frame(),
+            "wakes": self.wakes.frame(),
+            "ids": self.ids.frame(),
+        }
+        parts = {name: rows.filter(TABLES[name].slice_of() == number) for name, rows in whole.items()}
+        tiers = self.tiers.rows()
+        parts[TIER_CELLS] = tiers.filter(TABLES["cells"].slice_of() == number)
+        if number == 0:
+            parts |= self._unsliced()
+        return {name: rows for name, rows in parts.items() if rows.height}
+
+    def _unsliced(self) -> Delta:
+        ledger = list(self._ledger.items())
+        meta = {
+            "now": self.now,
+            "newest_event": self.newest_event,
+            "policies": self.policies,
+            "semantics": self.semantics,
+        }
+        return {
+            "series": self.series,
+            "published": self.published,
+            "ledger": pl.DataFrame(ledger, schema=dict(LEDGER_ROWS), orient="row"),
+            "offsets": pl.DataFrame(list(self.offsets.items()), schema=dict(OFFSETS), orient="row"),
+            "meta": conform(pl.DataFrame([meta]), META),
+        }
+
+
+def only_slices(delta: Mapping[str, pl.DataFrame], numbers: frozenset[int]) -> Delta:
+    """The part of a delta that lies in those slices."""
+    if len(numbers) == SLICES:
+        return dict(delta)
+    wanted = list(numbers)
+    return {name: rows.filter(TABLES[name].slice_of().is_in(wanted)) for name, rows in delta.items()}
