@@ -96,7 +96,7 @@ class Refusal(StrEnum):
 
 REFUSALS = tuple(Refusal)
 
-# --- measures -----------------------------------------------------------------------------------------------
+# --- measures ---
 # A measure is what a cell counts. `n` is a number of things, `total` the sum of their values: milliseconds for
 # times, thousandths for scores, 0 where a measure has no value.
 
@@ -143,12 +143,12 @@ CASE_MEASURES = (
 
 MEASURES = CLOCK_MEASURES + CASE_MEASURES
 
-# --- the ledger ---------------------------------------------------------------------------------------------
+# --- the ledger ---
 LEDGER = ("read", "counted", "duplicate", "conflicting", "late", "rejected", "overflowed", "corrected")
 # plus "rejected.<reason>" for each Refusal; `conflicting` is contained in `duplicate`; `overflowed` counts
 # label combinations counted as `__other__`; `corrected` verdicts that a late event proved wrong.
 
-# --- metrics ------------------------------------------------------------------------------------------------
+# --- metrics ---
 METRIC_PREFIX = "sqm_"
 
 
@@ -176,7 +176,7 @@ class Metric(StrEnum):
     BUILD_INFO = "sqm_build_info"
 
 
-# --- topics -------------------------------------------------------------------------------------------------
+# --- topics ---
 class Topic(StrEnum):
     """Suffixes; the prefix is `SQM_KAFKA__TOPIC_PREFIX`."""
 

@@ -123,7 +123,7 @@ class State:
         self._verdicts = Rows(STATE_VERDICTS, "case_key")
         self._ledger: dict[str, int] = {}
 
-    # --- reading ---------------------------------------------------------------------------------------------
+    # --- reading ---
     @property
     def verdicts(self) -> pl.DataFrame:
         """All published verdicts of live cases (STATE_VERDICTS)."""
@@ -145,7 +145,7 @@ class State:
         least = self.wakes.least("wake")
         return least if isinstance(least, datetime) else None
 
-    # --- changing --------------------------------------------------------------------------------------------
+    # --- changing ---
     def apply(self, delta: Mapping[str, pl.DataFrame]) -> None:
         """Add a delta; exact inverse for additive tables is the delta with `n` and `total` negated."""
         for name, rows in delta.items():
@@ -194,7 +194,7 @@ class State:
         TIER_CELLS: lambda state, rows: state.tiers.add_rows(rows),
     }
 
-    # --- snapshots -------------------------------------------------------------------------------------------
+    # --- snapshots ---
     def slice(self, number: int) -> Delta:
         """The rows of one slice: a delta that makes them from nothing."""
         whole: Delta = {
