@@ -22,9 +22,7 @@ def unseen(state: State, events: pl.DataFrame) -> Unseen:
     """
     known = pl.concat(
         [
-            state.history.of(
-                events["case_key"].unique() if state.history.height else events["case_key"].head(0)
-            )
+            state.history.of(events["case_key"].unique() if state.history.height else events["case_key"].head(0))
             .select(_KEYS)
             .filter(pl.col("event_key").is_in(events["event_key"].implode())),
             state.ids.of(events["event_key"]).select(_KEYS),

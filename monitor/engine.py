@@ -177,9 +177,7 @@ def _ledger(read: Read, events: pl.DataFrame, fresh: Unseen, overflowed: int, co
     }
     for reason, n in read.refused.group_by("reason").len().iter_rows():
         counters[f"rejected.{reason}"] = n
-    return pl.DataFrame(
-        [(counter, n) for counter, n in counters.items() if n], schema=dict(LEDGER_ROWS), orient="row"
-    )
+    return pl.DataFrame([(counter, n) for counter, n in counters.items() if n], schema=dict(LEDGER_ROWS), orient="row")
 
 
 def _meta(state: State, read: Read, now: datetime, policies: PolicySet) -> pl.DataFrame:

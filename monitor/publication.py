@@ -10,9 +10,7 @@ from monitor.state import STATE_VERDICTS
 
 _KEYS = ["case_key", "clock", "cycle"]
 _SETTLED = (Outcome.MET, Outcome.BREACHED)
-_COMPARED = [
-    name for name in STATE_VERDICTS if name not in (*_KEYS, "case", "old_outcome", "change", "complaint")
-]
+_COMPARED = [name for name in STATE_VERDICTS if name not in (*_KEYS, "case", "old_outcome", "change", "complaint")]
 
 
 class Comparison(NamedTuple):
@@ -34,10 +32,7 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, labelled: pl.DataFrame, fresh:
     )
     current = current.filter(pl.col("outcome") != Outcome.NO_TARGET).with_columns(
         # how long a running clock has run changes by the second: it is worked out when it is read
-        pl.when(pl.col("stopped").is_not_null())
-        .then(pl.col(name))
-        .otherwise(pl.lit(None, dtype=SPAN))
-        .alias(name)
+        pl.when(pl.col("stopped").is_not_null()).then(pl.col(name)).otherwise(pl.lit(None, dtype=SPAN)).alias(name)
         for name in ("elapsed", "paused")
     )
     if old.height == 0 and current.height == 0:
@@ -54,10 +49,7 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, labelled: pl.DataFrame, fresh:
         .with_columns(change=_change(), revised=_revised())
     )
     rows = both.with_columns(
-        old_outcome=pl.when("revised")
-        .then(pl.col("outcome_old"))
-        .otherwise(pl.col("old_outcome"))
-        .cast(OUTCOME),
+        old_outcome=pl.when("revised").then(pl.col("outcome_old")).otherwise(pl.col("old_outcome")).cast(OUTCOME),
         change=pl.coalesce("change", "change_old"),
     )
     changes = both.drop(LABELS, strict=False).rename({f"label_{label}": label for label in LABELS})
@@ -73,9 +65,7 @@ def _revised() -> pl.Expr:
 
 def _change() -> pl.Expr:
     overtaken = pl.col("earliest") > pl.col("decided_old")
-    newly = pl.col("outcome").is_in([*_SETTLED, Outcome.AT_RISK]) & pl.col("outcome").ne_missing(
-        pl.col("outcome_old")
-    )
+    newly = pl.col("outcome").is_in([*_SETTLED, Outcome.AT_RISK]) & pl.col("outcome").ne_missing(pl.col("outcome_old"))
     return (
         pl.when(_revised() & overtaken)
         .then(pl.lit(Change.REOPENED.value))

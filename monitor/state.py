@@ -155,9 +155,7 @@ class State:
     def _apply_verdicts(self, rows: pl.DataFrame) -> None:
         keys = rows["case_key"].unique()
         kept = self._verdicts.of(keys)
-        latest = pl.concat([kept, rows]).unique(
-            ["case_key", "clock", "cycle"], keep="last", maintain_order=True
-        )
+        latest = pl.concat([kept, rows]).unique(["case_key", "clock", "cycle"], keep="last", maintain_order=True)
         self._verdicts.replace(keys, latest.filter(pl.col("outcome").is_not_null()))
 
     def _apply_wakes(self, rows: pl.DataFrame) -> None:
