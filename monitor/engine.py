@@ -101,7 +101,7 @@ class _Admitted(NamedTuple):
 
 
 def _touched(state: State, lived: pl.DataFrame, now: datetime, policies: PolicySet) -> pl.Series:
-    """Keys of the cases to derive again: those with fresh events, those whose time has come; all if the rules changed."""
+    """Keys of the cases to derive again: with fresh events or ripe; all of them if the rules changed."""
     stale = state.policies not in (None, policies.digest) or state.semantics != SEMANTICS
     if stale:
         return pl.concat([lived["case_key"], state.history.frame()["case_key"]]).unique()

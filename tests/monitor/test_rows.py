@@ -1,0 +1,67 @@
+"""Rows: what was added is there, what was replaced is not, however it was chunked."""
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.frames import KEY
+from monitor.rows import Rows
+
+COLUMNS = {"key": KEY, "n": pl.Int64()}
+
+
+def rows_of(pairs: list[tuple[int, int]]) -> pl.DataFrame:
+    return pl.DataFrame(pairs, schema=COLUMNS, orient="row")
+
+
+def keys(*values: int) -> pl.Series:
+    return pl.Series("key", values, dtype=KEY)
+
+
+def add_up(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.group_by("key", maintain_order=True).agg(pl.col("n").sum()).filter(pl.col("n") != 0)
+
+
+batches = st.lists(st.lists(st.tuples(st.integers(0, 20), st.integers(-5, 5)), max_size=8), max_size=12)
+
+
+@given(batches)
+def test_rows_added_in_any_chunks_are_all_found_in_the_order_of_their_adding(
+    chunks: list[list[tuple[int, int]]],
+) -> None:
+    table = Rows(COLUMNS, "key")
+    for chunk in chunks:
+        table.add(rows_of(chunk))
+    everything = [pair for chunk in chunks for pair in chunk]
+    assert table.frame().rows() == everything
+    assert table.of(keys(3, 7)).rows() == [pair for pair in everything if pair[0] in (3, 7)]
+    assert table.height == len(everything)
+
+
+@given(batches, st.sets(st.integers(0, 20)))
+def test_replacing_leaves_the_rows_of_other_keys_alone(chunks: list[list[tuple[int, int]]], replaced: set[int]) -> None:
+    table = Rows(COLUMNS, "key")
+    for chunk in chunks:
+        table.add(rows_of(chunk))
+    table.replace(keys(*replaced), rows_of([(key, 99) for key in sorted(replaced)]))
+    others = [pair for chunk in chunks for pair in chunk if pair[0] not in replaced]
+    assert sorted(table.frame().rows()) == sorted([*others, *((key, 99) for key in replaced)])
+
+
+@given(batches)
+def test_rows_that_add_up_are_summed_the_same_however_they_were_chunked(
+    chunks: list[list[tuple[int, int]]],
+) -> None:
+    table = Rows(COLUMNS, "key", add_up)
+    for chunk in chunks:
+        table.add(rows_of(chunk))
+    whole = add_up(rows_of([pair for chunk in chunks for pair in chunk]))
+    assert sorted(table.frame().rows()) == sorted(whole.rows())
+
+
+def test_the_least_value_is_taken_over_all_chunks_and_is_none_without_rows() -> None:
+    table = Rows(COLUMNS, "key")
+    assert table.least("n") is None
+    for n in (5, 2, 9):
+        table.add(rows_of([(n, n)]))
+    assert table.least("n") == 2
