@@ -187,3 +187,67 @@ class Topic(StrEnum):
     ALERTS = "alerts"
     REJECTED = "rejected"
     JUDGE = "judge"  # one partition, empty: its assignment elects the active judge
+
+
+# --- alerts -------------------------------------------------------------------------------------------------
+class AlertKind(StrEnum):
+    """What an alert is about."""
+
+    BURN = "burn"  # the error budget of an objective is being spent too fast
+    BREACH = "breach"  # one case's clock passed its due
+    AT_RISK = "at_risk"  # one case's clock has used most of its target
+    LEDGER = "ledger"  # the books of a partition do not balance
+    FEED = "feed"  # nothing comes from a feed that should speak
+
+
+class Severity(StrEnum):
+    """How loud: wake somebody up, look at it today, know about it."""
+
+    PAGE = "page"
+    TICKET = "ticket"
+    INFO = "info"
+
+
+class AlertState(StrEnum):
+    FIRING = "firing"
+    RESOLVED = "resolved"
+    HISTORIC = "historic"  # was true, but so long before it was judged that nobody is called
+
+
+class AlertReason(StrEnum):
+    """Why an alert changed its state: in the transition, the log and on the page alike."""
+
+    BURNING = "burning"  # both windows of a pair burn faster than its factor
+    BREACHED = "breached"  # a due has passed
+    AT_RISK = "at_risk"  # the stated share of the target is used
+    IMBALANCE = "imbalance"  # counters that must be equal are not
+    OLD_NEWS = "old_news"  # it was true more than 15 min before it could be judged
+    RECOVERED = "recovered"  # no pair burns any more
+    TOO_FEW = "too_few"  # fewer than `min_events` in the long windows
+    NOT_SIGNIFICANT = "not_significant"  # an exact binomial test cannot tell the ratio from the goal
+    STOPPED = "stopped"  # the clock stopped
+    CORRECTED = "corrected"  # an event proved the verdict wrong
+    ENDED = "ended"  # the clock is no longer at risk: met, breached or excluded
+    ARCHIVED = "archived"  # the case is too old to be held any longer
+    BALANCED = "balanced"  # the counters are equal again
+    NOT_WATCHED = "not_watched"  # the policy in force no longer asks for it
+
+
+class Judged(StrEnum):
+    """What became of a burn pair at a tick."""
+
+    BURNING = "burning"
+    NOT_BURNING = "not_burning"
+    NO_EVENTS = "no_events"
+    TOO_FEW = "too_few"
+    NOT_SIGNIFICANT = "not_significant"
+
+
+class SlaState(StrEnum):
+    """An objective in one word, worst first."""
+
+    BREACHED = "breached"  # the budget of the period is spent
+    BURNING = "burning"  # a burn pair fires
+    TOO_FEW = "too_few"  # fewer events than `min_events` in the period
+    NO_DATA = "no_data"
+    OK = "ok"
