@@ -1,0 +1,64 @@
+"""Texts to a `PolicySet`, or all that is wrong with them."""
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from monitor.policy.compiled import PolicySet, compiled
+from monitor.policy.lint import lint, lint_versions
+from monitor.policy.model import PolicyDocument
+from monitor.policy.problems import FileProblems, PolicyError, Problem
+from monitor.policy.validation import problem_of
+from monitor.policy.yaml_source import Document, documents
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def load(texts: Iterable[tuple[str, str]]) -> PolicySet:
+    """The versions of a policy from (file name, text) pairs; a text may hold several documents.
+
+    Raises PolicyError with every problem found in any of them; hints are kept in `PolicySet.hints`.
+    """
+    problems: list[Problem] = []
+    read: list[tuple[Document, PolicyDocument]] = []
+    names = []
+    for name, text in texts:
+        names.append(name)
+        try:
+            found = documents(name, text)
+        except FileProblems as error:
+            problems += error.problems
+            continue
+        for document in found:
+            model, wrong = validated(PolicyDocument, document)
+            problems += wrong
+            if model is not None:
+                problems += lint(document, model)
+                read.append((document, model))
+    if not read and not problems:
+        said = "holds no policy: it begins with `policy: NAME`"
+        problems.append(Problem(names[0] if names else "policy", 0, "", said))
+    problems += lint_versions(read)
+    hints = [p for p in problems if p.severity == "hint"]
+    if len(hints) < len(problems):
+        raise PolicyError(p for p in problems if p.severity == "error")
+    return compiled([(document.file, model) for document, model in read], hints)
+
+
+def default_policy() -> PolicySet:
+    """The policy that is in force when none is given."""
+    name = "default.yaml"
+    return load([(name, files("monitor.policy").joinpath(name).read_text("utf-8"))])
+
+
+def validated(model: type[T], document: Document) -> tuple[T | None, list[Problem]]:
+    """The document as `model`, or None and what is wrong with it, line by line."""
+    if not isinstance(document.data, Mapping):
+        return None, [document.problem((), "must be a mapping of fields, not a list or a text")]
+    try:
+        return model.model_validate(document.data), []
+    except ValidationError as error:
+        found = [problem_of(model, document, e) for e in error.errors(include_url=False)]
+        return None, list(dict.fromkeys(found))
