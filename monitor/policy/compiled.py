@@ -77,7 +77,7 @@ class PolicyVersion:
     number: int  # place among the set's versions by effective_from, from 0
     document: PolicyDocument
     targets: tuple[TargetLine, ...]
-    file: str = ""
+    file: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
