@@ -146,6 +146,64 @@ CHANGES: Final[Columns] = {
 }
 
 
+# How one objective does in one window: its period so far, or a window that a burn pair looks at.
+JUDGEMENTS: Final[Columns] = {
+    "sla": pl.String(),
+    **LABEL_COLUMNS,  # of `by`; null elsewhere
+    "window": pl.String(),  # "period", or the length as it is written: 1h, 5m, 3h12m
+    "from": INSTANT,
+    "to": INSTANT,  # = now
+    "tier": pl.String(),  # of the cells that were read
+    "good": pl.Int64(),  # null where the objective has nothing to count (a threshold of a mean or quantile)
+    "bad": pl.Int64(),
+    "goal": pl.String(),  # decimal
+    "compliance": pl.Float64(),  # good / (good + bad); null: no events
+    "burn": pl.Float64(),  # (1 - compliance) / (1 - goal)
+    "budget_left": pl.Float64(),  # 1 - burn, of the period only; may be negative
+    "value": pl.Float64(),  # of an indicator, in its unit
+    "threshold": pl.Float64(),
+}
+
+# What became of one burn pair of one objective.
+PAIRS: Final[Columns] = {
+    "sla": pl.String(),
+    **LABEL_COLUMNS,
+    "pair": pl.UInt8(),  # place among the pairs of the objective, loudest first
+    "severity": pl.String(),
+    "share": pl.Float64(),  # of the budget that may be spent within `long`
+    "factor": pl.Float64(),  # fires where both burn rates are greater
+    "long": pl.String(),
+    "short": pl.String(),
+    "widened_from": pl.String(),  # the usual long window, where its factor could never be reached
+    "burn_long": pl.Float64(),
+    "burn_short": pl.Float64(),
+    "bad": pl.Int64(),  # in the long window
+    "n": pl.Int64(),
+    "judged": pl.String(),  # a names.Judged
+}
+
+# An alert as its newest transition left it; a transition is such a row.
+ALERTS: Final[Columns] = {
+    "id": pl.String(),  # 32 hex digits
+    "kind": pl.String(),  # a names.AlertKind
+    "severity": pl.String(),  # a names.Severity
+    "sla": pl.String(),  # null where no objective is concerned
+    **LABEL_COLUMNS,
+    "case": pl.String(),
+    "clock": pl.String(),
+    "cycle": pl.Int32(),
+    "state": pl.String(),  # a names.AlertState
+    "reason": pl.String(),  # a names.AlertReason
+    "title": pl.String(),
+    "detail": pl.String(),
+    "since": INSTANT,  # when it became true
+    "ended": INSTANT,  # when it ceased to be true; null: still is
+    "at": INSTANT,  # `now` of the transition
+    "wall": INSTANT,  # wall time of the transition
+    "values": pl.String(),  # JSON object: the figures behind it
+}
+
+
 def empty(columns: Columns) -> pl.DataFrame:
     """A frame of that shape with no rows."""
     return pl.DataFrame(schema=dict(columns))

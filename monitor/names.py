@@ -251,3 +251,19 @@ class SlaState(StrEnum):
     TOO_FEW = "too_few"  # fewer events than `min_events` in the period
     NO_DATA = "no_data"
     OK = "ok"
+
+
+# --- cases --------------------------------------------------------------------------------------------------
+NO_CASE = ("duplicate", "merged")  # outcomes of `resolved` which say that it was no case
+
+
+class Phase(StrEnum):
+    """Where a case stands; the order is that of `cases.Phase`."""
+
+    UNOPENED = "unopened"
+    OPEN = "open"
+    RESOLVED = "resolved"
+    FINAL = "final"  # cancelled or abandoned
+
+
+PHASES = tuple(Phase)
