@@ -259,9 +259,10 @@ def free_ports() -> tuple[int, int]:
 
 
 def _why(output: str) -> str:
-    """The line that tells most: the first cause of a stack trace, else an error, else what came last."""
+    """The line that tells most: Kafka's own word on a cause, else any cause, an error, what came last."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     causes = [line for line in lines if line.startswith("Caused by: ")]
     errors = [line for line in lines if " ERROR " in line]
-    best = (causes or errors[:1] or lines[-1:] or ["it said nothing"])[0]
+    own = [line for line in causes if "KafkaException: " in line]
+    best = [*own, *causes, *errors, *lines[-1:], "it said nothing"][0]
     return best.removeprefix("Caused by: ").removeprefix("org.apache.kafka.common.KafkaException: ")
