@@ -1,0 +1,106 @@
+"""From verdicts and facts to additive rows: what a case contributes to the cells.
+
+A contribution is (case, bucket, labels, measure, bin) -> n, total. Rows with the same keys add up, so that a case
+that changes contributes `new - old`, and subtracting is the exact inverse of adding.
+"""
+
+from typing import Final
+
+import polars as pl
+
+from monitor.bins import bin_of
+from monitor.frames import BUCKET, CELLS, CONTRIBUTIONS, KEY, LABEL_COLUMNS, MEASURE, Columns, conform, empty
+from monitor.names import CLOCKS, LABELS, OUTCOMES, Outcome
+from monitor.tiers import Tiers as Tiers
+
+BUCKET_SECONDS: Final = 10
+
+_VALUES: Final[Columns] = {name: CELLS[name] for name in ("measure", "bin", "n", "total")}
+# What a case contributes, before its labels are admitted to a series (afterwards: frames.CONTRIBUTIONS).
+LABELLED: Final[Columns] = {"case_key": KEY, "bucket": BUCKET, **LABEL_COLUMNS, **_VALUES}
+
+_KINDS: Final = (*OUTCOMES, "late", "untargeted")  # the order of names.CLOCK_MEASURES within a clock
+_LATE: Final = _KINDS.index("late")
+_UNTARGETED: Final = _KINDS.index("untargeted")
+
+
+def bucket_of(instant: pl.Expr) -> pl.Expr:
+    """Number of the 10 s interval [start, start + 10 s) since 1970 that holds an instant; null stays null."""
+    return (instant.dt.epoch("us") // (BUCKET_SECONDS * 1_000_000)).cast(BUCKET)
+
+
+def contributions(verdicts: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    """What those verdicts and facts add to the cells: LABELLED, or CONTRIBUTIONS where `series` replaces the labels.
+
+    A verdict counts once as `<clock>.<outcome>`, in the bucket of the instant that decided it; where that was a met
+    clock the value is its elapsed time. A breached clock that has stopped counts as `<clock>.late` as well, at its
+    stop and with its elapsed time; so does a stopped clock without target as `<clock>.untargeted`. Rows without a
+    case are grouped.
+
+    :param verdicts: VERDICTS (or with `series`), all clocks of the cases
+    :param facts: FACTS (or with `series`)
+    """
+    columns = CONTRIBUTIONS if "series" in verdicts.columns else LABELLED
+    parts = [rows for rows in (*_clock_rows(verdicts), _fact_rows(facts)) if rows.height]
+    if not parts:
+        return empty(columns)
+    rows = pl.concat(parts)
+    rows = rows.with_columns(bin=bin_of(rows["value"]), total=(pl.col("value") * pl.col("n")).fill_null(0))
+    return _grouped(rows.select(list(columns)))
+
+
+def _dimensions(frame: pl.DataFrame) -> list[str]:
+    return [name for name in ("series", *LABELS) if name in frame.columns]
+
+
+def _clock_rows(verdicts: pl.DataFrame) -> list[pl.DataFrame]:
+    clock, outcome = pl.col("clock").to_physical(), pl.col("outcome")
+    elapsed = pl.col("elapsed").dt.total_milliseconds()
+    stopped = pl.col("stopped").is_not_null()
+
+    def rows(chosen: pl.DataFrame, kind: pl.Expr, at: str, value: pl.Expr) -> pl.DataFrame:
+        measure = clock.cast(pl.UInt8) * len(_KINDS) + kind.cast(pl.UInt8)
+        return chosen.select(
+            pl.col("case_key").cast(KEY),
+            bucket_of(pl.col(at)).alias("bucket"),
+            *_dimensions(verdicts),
+            measure.cat.to(MEASURE).alias("measure"),
+            pl.lit(1, dtype=pl.Int64).alias("n"),
+            value.cast(pl.Int64).alias("value"),
+        )
+
+    met = pl.when(outcome == Outcome.MET).then(elapsed)
+    late = verdicts.filter((outcome == Outcome.BREACHED) & stopped)
+    untargeted = verdicts.filter((outcome == Outcome.NO_TARGET) & stopped)
+    return [
+        rows(verdicts, outcome.to_physical(), "decided", met),
+        rows(late, pl.lit(_LATE), "stopped", elapsed),
+        rows(untargeted, pl.lit(_UNTARGETED), "stopped", elapsed),
+    ]
+
+
+def _fact_rows(facts: pl.DataFrame) -> pl.DataFrame:
+    """Facts that have happened; a row with n = 0 only says when to look again."""
+    return facts.filter(pl.col("n") != 0).select(
+        pl.col("case_key").cast(KEY),
+        bucket_of(pl.col("at")).alias("bucket"),
+        *_dimensions(facts),
+        "measure",
+        pl.col("n").cast(pl.Int64),
+        "value",
+    )
+
+
+def _grouped(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of no case (measured events, which nothing takes back) as few as they can be; others as they are."""
+    without = rows["case_key"].is_null()
+    if not without.any():
+        return rows
+    used = [name for name in _dimensions(rows) if rows[name].null_count() < rows.height]
+    summed = rows.filter(without).group_by("bucket", *used, "measure", "bin").agg(pl.col("n", "total").sum())
+    return pl.concat([rows.filter(~without), conform(summed, rows.schema)])
+
+
+assert tuple(f"{clock}.{kind}" for clock in CLOCKS for kind in _KINDS) == tuple(
+    MEASURE.categories[: len(CLOCKS) * len(_KINDS)]
+)

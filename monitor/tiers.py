@@ -1,0 +1,337 @@
+"""Cells in tiers: the same rows at coarser buckets for longer, so that any window is read at a fitting grain.
+
+    10 s for 2 h  |########|
+     1 min 26 h   |##########################|
+    15 min 400 d  |##############################################################|
+      all time    one sum, rows without bucket included
+
+A bucket is known by the number of its first 10 s interval. A window holds the buckets that start at or after its
+start and not after its end. What a tier no longer reaches is never read, so it does not matter when it is dropped.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from monitor.frames import BUCKET, CELLS, Columns, conform
+from monitor.sums import UNPACKED, Sums, packed, unpacked
+
+BUCKET_SPAN: Final = timedelta(seconds=10)
+ALL_TIME: Final = "all"
+
+# A snapshot's rows: those of `tier`, its buckets by the number of their first 10 s; of ALL_TIME without bucket.
+TIER_ROWS: Final[Columns] = {"tier": pl.String(), **CELLS}
+
+Project = Callable[[pl.DataFrame], pl.DataFrame]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_STORED: Final[Columns] = {"bucket": BUCKET, "key": pl.Int64(), "n": pl.Int64(), "total": pl.Int64()}
+_WINDOWS_KEPT: Final = 96  # moving windows that are kept up to date; more than any set of SLAs reads a tick
+_LOG_ROWS: Final = 2**20  # a moving window that is further behind is summed anew
+
+
+@dataclass(frozen=True)
+class Tier:
+    """Buckets of `grain` for `length`; pages hold `page` each."""
+
+    name: str
+    grain: timedelta
+    length: timedelta
+    page: timedelta
+
+    @property
+    def step(self) -> int:
+        """10 s intervals in a bucket."""
+        return self.grain // BUCKET_SPAN
+
+    @property
+    def page_step(self) -> int:
+        return self.page // BUCKET_SPAN
+
+    def first(self, start: datetime) -> int:
+        """The first bucket that starts at or after `start`."""
+        return -((_EPOCH - start) // self.grain) * self.step
+
+    def last(self, end: datetime) -> int:
+        """The last bucket that starts at or before `end`."""
+        return (end - _EPOCH) // self.grain * self.step
+
+
+TIERS: Final = (
+    Tier("10s", timedelta(seconds=10), timedelta(hours=2), timedelta(minutes=10)),
+    Tier("1m", timedelta(minutes=1), timedelta(hours=26), timedelta(hours=1)),
+    Tier("15m", timedelta(minutes=15), timedelta(days=400), timedelta(days=1)),
+)
+
+
+class Window(NamedTuple):
+    """Cells summed over a window: (series, measure, bin) -> n, total, and the name of the tier they were read from."""
+
+    cells: pl.DataFrame
+    tier: str
+
+
+def finest(now: datetime, start: datetime | None) -> str:
+    """The finest tier that reaches back to `start` (None: all time)."""
+    if start is None:
+        return ALL_TIME
+    return next((tier.name for tier in TIERS if now - start <= tier.length), TIERS[-1].name)
+
+
+class _Page:
+    """Rows of one stretch of a tier, sorted by bucket; added rows wait until they are as many as those."""
+
+    def __init__(self) -> None:
+        self._rows = pl.DataFrame(schema=dict(_STORED))
+        self._waiting: list[pl.DataFrame] = []
+        self._waiting_height = 0
+
+    def add(self, rows: pl.DataFrame) -> None:
+        self._waiting.append(rows)
+        self._waiting_height += rows.height
+        if self._waiting_height > max(2**12, self._rows.height):
+            self._settle()
+
+    def between(self, first: int, last: int) -> pl.DataFrame:
+        """Rows of the buckets `first` to `last`, both included."""
+        self._settle()
+        buckets = self._rows["bucket"]
+        low = buckets.search_sorted(first, side="left")
+        return self._rows.slice(low, buckets.search_sorted(last, side="right") - low)
+
+    def _settle(self) -> None:
+        if not self._waiting:
+            return
+        summed = pl.concat([self._rows, *self._waiting]).group_by("bucket", "key").agg(pl.col("n", "total").sum())
+        self._rows = summed.filter((pl.col("n") != 0) | (pl.col("total") != 0)).sort("bucket", "key")
+        self._waiting, self._waiting_height = [], 0
+
+
+@dataclass
+class _Moving:
+    """A window that moves: its sum, and what of its tier is in it."""
+
+    first: int
+    last: int
+    seen: int  # rows of the tier's log that are in it
+    sums: Sums = field(default_factory=Sums)
+
+
+class _TierCells:
+    """The cells of one tier, and the windows that move over it."""
+
+    def __init__(self, tier: Tier) -> None:
+        self.tier = tier
+        self._pages: dict[int, _Page] = {}
+        self._kept_from: int | None = None  # no page below this one is held any more
+        self._log: list[tuple[int, pl.DataFrame]] = []  # (number of the row after it, rows), the newest additions
+        self._logged = 0
+        self._moving: OrderedDict[tuple[str, timedelta], _Moving] = OrderedDict()
+
+    def add(self, rows: pl.DataFrame, horizon: datetime | None) -> None:
+        step = self.tier.step
+        rows = rows.with_columns(pl.col("bucket") // step * step) if step > 1 else rows
+        if horizon is not None:
+            rows = rows.filter(pl.col("bucket") >= self.tier.first(horizon))
+        if rows.height == 0:
+            return
+        if self._moving:
+            self._logged += rows.height
+            self._log.append((self._logged, rows))
+            self._forget_log()
+        low, high = rows["bucket"].min(), rows["bucket"].max()
+        assert isinstance(low, int)
+        assert isinstance(high, int)
+        if low // self.tier.page_step == high // self.tier.page_step:
+            self._page(low // self.tier.page_step).add(rows)
+            return
+        pages = rows.with_columns(page=pl.col("bucket") // self.tier.page_step)
+        for (number,), part in pages.partition_by("page", as_dict=True, include_key=False).items():
+            self._page(number).add(part)
+
+    def between(self, first: int, last: int) -> pl.DataFrame:
+        """Rows of the buckets `first` to `last`, both included; the same key may occur more than once."""
+        step = self.tier.page_step
+        numbers = range(first // step, last // step + 1)
+        if len(numbers) > len(self._pages):
+            numbers_held = [number for number in sorted(self._pages) if number in numbers]
+        else:
+            numbers_held = [number for number in numbers if number in self._pages]
+        parts = [self._pages[number].between(first, last) for number in numbers_held]
+        return pl.concat(parts) if parts else pl.DataFrame(schema=dict(_STORED))
+
+    def moving(self, name: str, start: datetime, end: datetime, project: Project) -> Sums:
+        """The sum over a window, brought forward from where the same window stood when it was read last."""
+        first, last = self.tier.first(start), self.tier.last(end)
+        key = (name, end - start)
+        window = self._moving.pop(key, None)
+        if window is None or not self._can_move(window, first, last):
+            window = _Moving(first, last, self._logged)
+            window.sums.add(project(self.between(first, last)))
+        else:
+            self._move(window, first, last, project)
+        self._moving[key] = window
+        if len(self._moving) > _WINDOWS_KEPT:
+            self._moving.popitem(last=False)
+        return window.sums
+
+    def _can_move(self, window: _Moving, first: int, last: int) -> bool:
+        start_of_log = self._log[0][0] - self._log[0][1].height if self._log else self._logged
+        kept = self._kept_from is None or window.first >= self._kept_from
+        return kept and window.seen >= start_of_log and window.first <= first <= window.last <= last
+
+    def _move(self, window: _Moving, first: int, last: int, project: Project) -> None:
+        inside = pl.col("bucket").is_between(window.first, window.last)
+        parts = []
+        for after, rows in reversed(self._log):
+            if after <= window.seen:
+                break
+            parts.append(rows.filter(inside))
+        if parts:
+            window.sums.add(project(pl.concat(parts)))
+        if last > window.last:
+            window.sums.add(project(self.between(window.last + 1, last)))
+        if first > window.first:
+            window.sums.add(project(self.between(window.first, first - 1)), sign=-1)
+        window.first, window.last, window.seen = first, last, self._logged
+
+    def _forget_log(self) -> None:
+        """Keep of the log what some window has not seen, and no more than summing anew would cost."""
+        least = min((window.seen for window in self._moving.values()), default=self._logged)
+        least = max(least, self._logged - _LOG_ROWS)
+        while self._log and self._log[0][0] <= least:
+            self._log.pop(0)
+
+    def evict(self, now: datetime) -> None:
+        # A page more than is read stays, so that a moving window can take off what it moved past.
+        kept_from = self.tier.first(now - self.tier.length) // self.tier.page_step - 1
+        for number in [number for number in self._pages if number < kept_from]:
+            del self._pages[number]
+        self._kept_from = kept_from * self.tier.page_step
+
+    def _page(self, number: int) -> _Page:
+        if number not in self._pages:
+            self._pages[number] = _Page()
+        return self._pages[number]
+
+
+class _AllTime:
+    """The sum of everything, rows without bucket included, and projections of it that follow."""
+
+    def __init__(self) -> None:
+        self.sums = Sums()
+        self._projected: OrderedDict[str, tuple[Sums, list[pl.DataFrame]]] = OrderedDict()
+
+    def add(self, rows: pl.DataFrame) -> None:
+        self.sums.add(rows)
+        for name, (_, waiting) in list(self._projected.items()):
+            waiting.append(rows)
+            if sum(part.height for part in waiting) > _LOG_ROWS:
+                del self._projected[name]
+
+    def projected(self, name: str, project: Project) -> pl.DataFrame:
+        known = self._projected.get(name)
+        if known is None:
+            known = self._projected[name] = (Sums(), [])
+            known[0].add(project(self.sums.frame()))
+        sums, waiting = known
+        if waiting:
+            sums.add(project(pl.concat(waiting)))
+            waiting.clear()
+        return sums.frame()
+
+
+class Tiers:
+    """All cells of a partition. Additive: what was added with the opposite sign was never there.
+
+    Not safe to change or read from two threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._tiers = {tier.name: _TierCells(tier) for tier in TIERS}
+        self._all = _AllTime()
+        self._now: datetime | None = None
+
+    @classmethod
+    def empty(cls) -> "Tiers":
+        return cls()
+
+    def add(self, cells: pl.DataFrame) -> None:
+        """Add signed CELLS rows to the sum of all time and to every tier that still reaches their bucket."""
+        keyed = cells.select("bucket", packed().alias("key"), "n", "total")
+        self._all.add(keyed.drop("bucket"))
+        keyed = keyed.filter(pl.col("bucket").is_not_null())
+        for held in self._tiers.values():
+            held.add(keyed, self._horizon(held.tier))
+
+    def evict(self, now: datetime) -> None:
+        """Time has reached `now`: tiers end their length before it. It never goes back."""
+        self._now = now if self._now is None else max(now, self._now)
+        for held in self._tiers.values():
+            held.evict(self._now)
+
+    def window(self, start: datetime | None, end: datetime | None, tier: str | None = None) -> Window:
+        """The cells of the buckets that start in [start, end], summed.
+
+        :param start: None: all time, and rows without bucket with it
+        :param end: None: up to the newest
+        :param tier: the tier to read; by default the finest that reaches back to `start` from the newest `now`
+        """
+        tier = tier or self._finest(start, end)
+        if start is None or tier == ALL_TIME:
+            return Window(unpacked(self._all.sums.frame()), ALL_TIME)
+        held = self._tiers[tier]
+        last = held.tier.last(end) if end is not None else 2**31 - 1
+        sums = Sums()
+        sums.add(held.between(held.tier.first(start), last))
+        return Window(unpacked(sums.frame()), tier)
+
+    def moving(self, name: str, start: datetime | None, end: datetime, tier: str, project: Project) -> pl.DataFrame:
+        """As `window`, for a window of one length that is read again and again: only what changed is added.
+
+        :param name: of the projection; the same name must always mean the same `project`
+        :param project: rows with `key`, `n`, `total` -> such rows, row by row (see monitor/sums.py)
+        :returns: KEYED, sorted by key
+        """
+        if start is None or tier == ALL_TIME:
+            return self._all.projected(name, project)
+        return self._tiers[tier].moving(name, start, end, project).frame()
+
+    def rows(self) -> pl.DataFrame:
+        """Everything held, as TIER_ROWS."""
+        parts = [unpacked(self._all.sums.frame()).with_columns(tier=pl.lit(ALL_TIME))]
+        for name, held in self._tiers.items():
+            horizon = self._horizon(held.tier)
+            first = held.tier.first(horizon) if horizon is not None else -(2**31)
+            parts.append(unpacked(held.between(first, 2**31 - 1)).with_columns(tier=pl.lit(name)))
+        return pl.concat([conform(part, TIER_ROWS) for part in parts])
+
+    def add_rows(self, rows: pl.DataFrame) -> None:
+        """Add TIER_ROWS, each to its own tier only."""
+        for (name,), part in rows.partition_by("tier", as_dict=True, include_key=False).items():
+            keyed = part.select("bucket", packed().alias("key"), "n", "total")
+            if name == ALL_TIME:
+                self._all.add(keyed.drop("bucket"))
+            else:
+                self._tiers[name].add(keyed, None)
+
+    @classmethod
+    def from_rows(cls, rows: pl.DataFrame) -> "Tiers":
+        """What `rows()` gave, made anew."""
+        tiers = cls()
+        tiers.add_rows(rows)
+        return tiers
+
+    def _horizon(self, tier: Tier) -> datetime | None:
+        return None if self._now is None else self._now - tier.length
+
+    def _finest(self, start: datetime | None, end: datetime | None) -> str:
+        now = max((instant for instant in (self._now, end) if instant is not None), default=start)
+        return finest(now, start) if now is not None else ALL_TIME
+
+
+EMPTY_CELLS: Final = pl.DataFrame(schema=UNPACKED)
