@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from monitor.names import CLOCKS, KINDS, LABELS, MEASURES, OUTCOMES
+from monitor.names import CLOCKS, KINDS, LABELS, MEASURES, OUTCOMES, PHASES
 
 Columns = Mapping[str, pl.DataType]
 
@@ -19,6 +19,7 @@ KEY: Final = pl.Int128()  # xxh3-128 of the text it stands for, see monitor/keys
 KIND: Final = pl.Enum([str(k) for k in KINDS])
 CLOCK: Final = pl.Enum([str(c) for c in CLOCKS])
 OUTCOME: Final = pl.Enum([str(o) for o in OUTCOMES])
+PHASE: Final = pl.Enum([str(p) for p in PHASES])
 MEASURE: Final = pl.Enum(list(MEASURES))
 BUCKET: Final = pl.Int32()  # number of the 10 s interval since 1970-01-01T00:00Z; null: no instant decided it
 

@@ -258,7 +258,7 @@ NO_CASE = ("duplicate", "merged")  # outcomes of `resolved` which say that it wa
 
 
 class Phase(StrEnum):
-    """Where a case stands; the order is that of `cases.Phase`."""
+    """Where a case stands; the order is that of the codes in cases.py."""
 
     UNOPENED = "unopened"
     OPEN = "open"
