@@ -65,9 +65,7 @@ class KafkaSettings(_Group):
         description="Topics that events come in by, comma separated, all with the same number of partitions. "
         "Default: `<topic_prefix>.events`.",
     )
-    group: Annotated[str, Field(min_length=1)] = Field(
-        default="sqm", description="Consumer group of the workers."
-    )
+    group: Annotated[str, Field(min_length=1)] = Field(default="sqm", description="Consumer group of the workers.")
     partitions: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=4, description="Partitions of an events topic that does not exist yet and is created."
     )
@@ -82,9 +80,7 @@ class KafkaSettings(_Group):
     )
     sasl_username: str | None = Field(default=None, description="The name to log in with.")
     sasl_password: SecretStr | None = Field(default=None, description="The password to log in with.")
-    sasl_password_file: Path | None = Field(
-        default=None, description="A file that holds the password instead."
-    )
+    sasl_password_file: Path | None = Field(default=None, description="A file that holds the password instead.")
     ssl_cafile: Path | None = Field(
         default=None,
         description="PEM file of the authority that signed the brokers' certificates; else the system's.",
@@ -100,9 +96,7 @@ class KafkaSettings(_Group):
     session_timeout_seconds: Annotated[float, Field(ge=6, le=1800)] = Field(
         default=45.0, description="How long a silent worker keeps its partitions before others take them."
     )
-    request_timeout_seconds: Seconds = Field(
-        default=40.0, description="How long one answer of a broker may take."
-    )
+    request_timeout_seconds: Seconds = Field(default=40.0, description="How long one answer of a broker may take.")
     retry_pause_seconds: Seconds = Field(
         default=15.0,
         description="The longest pause between two tries to reach Kafka; pauses grow up to it from 0.2 s.",
@@ -112,10 +106,10 @@ class KafkaSettings(_Group):
     def _login_is_whole(self) -> "KafkaSettings":
         if self.security_protocol.startswith("SASL_"):
             if not self.sasl_username:
-                raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username")
+                raise ValueError(f"security_protocol {self.security_protocol} needs SQM_KAFKA__SASL_USERNAME")
             if self.sasl_password is None and self.sasl_password_file is None:
                 raise ValueError(
-                    f"security_protocol {self.security_protocol} needs sasl_password or sasl_password_file"
+                    f"security_protocol {self.security_protocol} needs SQM_KAFKA__SASL_PASSWORD or SQM_KAFKA__SASL_PASSWORD_FILE"
                 )
         return self
 
@@ -133,9 +127,10 @@ class KafkaSettings(_Group):
 class WorkerSettings(_Group):
     """How a worker folds events into state."""
 
-    slot: Annotated[int, Field(ge=0, le=9999)] = Field(
-        default=0,
-        description="Number of this worker among those of one host; two workers of one host need two slots.",
+    slot: Annotated[int, Field(ge=0, le=9999)] | None = Field(
+        default=None,
+        description="Number of this worker among those of one host. Default: the first that no other worker with the "
+        "same data folder has.",
     )
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = Field(
         default_factory=socket.gethostname,
@@ -152,23 +147,21 @@ class WorkerSettings(_Group):
     )
     checkpoint_events: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
         default=200_000,
-        description="A partition with more records than that since the last commit commits earlier.",
+        description="The most records a worker folds between two commits, shared by its partitions.",
     )
     batch_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=50_000, description="The most records that are decoded and folded at once."
+        default=20_000, description="The most records that are taken from a partition and decoded at once."
     )
     snapshot_deltas: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=64,
-        description="After that many commits of a partition the next slice of its state is written anew.",
+        default=32,
+        description="After at most that many commits of a partition, one slice of its state is written anew.",
     )
 
 
 class ApiSettings(_Group):
     """Where figures are served."""
 
-    host: str = Field(
-        default="127.0.0.1", description="Address to listen on; `0.0.0.0` for all of this machine's."
-    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on; `0.0.0.0` for all of this machine's.")
     port: Port = Field(default=8010, description="Port to listen on; 0 for any that is free.")
 
 
@@ -197,9 +190,7 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    policy: Paths = Field(
-        default=(), description="Policy files, comma separated. Default: the built-in policy."
-    )
+    policy: Paths = Field(default=(), description="Policy files, comma separated. Default: the built-in policy.")
     clock: Literal["wall", "event"] = Field(
         default="wall",
         description="`wall`: time goes on by itself. `event`: it is the newest event's, for backfills and replays.",
