@@ -109,7 +109,8 @@ class KafkaSettings(_Group):
                 raise ValueError(f"security_protocol {self.security_protocol} needs SQM_KAFKA__SASL_USERNAME")
             if self.sasl_password is None and self.sasl_password_file is None:
                 raise ValueError(
-                    f"security_protocol {self.security_protocol} needs SQM_KAFKA__SASL_PASSWORD or SQM_KAFKA__SASL_PASSWORD_FILE"
+                    f"security_protocol {self.security_protocol} needs SQM_KAFKA__SASL_PASSWORD "
+                    "or SQM_KAFKA__SASL_PASSWORD_FILE"
                 )
         return self
 
