@@ -101,7 +101,7 @@ def _login(kafka: KafkaSettings) -> dict[str, Any]:
 
 def _ssl(kafka: KafkaSettings) -> ssl.SSLContext:
     password = kafka.ssl_key_password
-    context = create_ssl_context(
+    context: ssl.SSLContext = create_ssl_context(
         cafile=kafka.ssl_cafile,
         certfile=kafka.ssl_certfile,
         keyfile=kafka.ssl_keyfile,
