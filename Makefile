@@ -1,0 +1,32 @@
+# Needs git, make and Python 3.11 or later, nothing else. `make demo` runs it, `make test` checks it.
+.PHONY: help setup demo test bench docs clean
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+help: ## What there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/stamp ## Make .venv with sqm in it (the others do this themselves)
+
+.venv/stamp: requirements.lock pyproject.toml tools/setup
+	@PYTHON="$(PYTHON)" tools/setup
+
+demo: .venv/stamp ## A real Kafka, simulated services, and the live page
+	@$(BIN)/sqm demo
+
+test: .venv/stamp ## Linters, strict types, import rules, all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: .venv/stamp ## Speed against a bare Kafka read loop
+	$(BIN)/python -m tests.benchmarks
+
+docs: .venv/stamp ## The generated reference pages
+	$(BIN)/python -m docs.generate
+
+clean: ## Remove .venv, caches and the demo's data
+	rm -rf .venv .sqm dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
