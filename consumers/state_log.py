@@ -1,0 +1,194 @@
+"""One partition of `sqm.state` as far as it was read, and the state that its frames make.
+
+The log is read from its beginning with `read`, then `settle` makes the state; from then on `read` applies what
+comes. Compaction takes frames away in the meantime, so that a slice may be there twice (the newer one counts) or
+in pieces (it does not count), and deltas that every slice holds may be there or not. What is needed and missing
+is damage, never passed over.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Final
+
+import polars as pl
+
+from consumers import changelog
+from consumers.changelog import READING, FrameDamaged, Header, Kind, Place
+from monitor.state import SLICES, Delta, State, only_slices
+
+ALL_SLICES: Final = frozenset(range(SLICES))
+
+
+class DeltaMissing(FrameDamaged):
+    """The next delta is not the one that follows: what lies between was read too late, or lost."""
+
+    retriable = True
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice as it stands in the log."""
+
+    number: int  # of the last delta in it
+    parts: int
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
+class _Frame:
+    head: Header
+    values: list[bytes]
+    place: Place  # of its last part
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        return changelog.decode(self.values, self.place)
+
+
+class StateLog:
+    """See the module. `state` and `number` (of the last delta in it) count once settled."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.state = State()
+        self.number = 0
+        self.newest: dict[str, datetime] = {}  # newest event time by events topic
+        self.slices: dict[int, Slice] = {}
+        self.deltas: dict[int, int] = {}  # parts of each delta that is not tombstoned
+        self.settled = False
+        self._parts: dict[tuple[Kind, int, int], list[bytes]] = {}
+        self._waiting: dict[int, _Frame] = {}
+        self._newest_slices: dict[int, _Frame] = {}
+        self._beat: _Frame | None = None
+
+    def read(self, place: Place, key: bytes | None, value: bytes | None) -> Delta | None:
+        """Take the next record. Once settled: the tables that it applied, if any.
+
+        Raises FrameDamaged, NewerFormat; DeltaMissing where deltas were passed over.
+        """
+        if value is None:
+            self._forget(key or b"")
+            return None
+        frame = self._collect(changelog.header(value, place), value, place)
+        if frame is None:
+            return None
+        if frame.head.kind == Kind.SLICE:
+            self._take_slice(frame)
+            return None
+        if frame.head.kind == Kind.DELTA:
+            self.deltas[frame.head.number] = frame.head.parts
+        if self.settled:
+            return self._follow(frame)
+        if frame.head.kind == Kind.BEAT:
+            self._beat = frame
+        else:
+            self._waiting[frame.head.number] = frame
+        return None
+
+    def settle(self) -> None:
+        """Make the state of all that was read. Raises FrameDamaged."""
+        least = self.held_by_all
+        top = max([least, *self._waiting, *(s.number for s in self.slices.values())])
+        if self._beat is not None:
+            top = max(top, self._beat.head.number)
+        missing = [n for n in range(least + 1, top + 1) if n not in self._waiting]
+        if missing:
+            raise FrameDamaged(
+                f"{self.topic}, partition {self.partition}: delta {missing[0]} of {top} is missing, and no snapshot "
+                f"holds it ({len(missing)} missing in all): the state cannot be restored from what is there"
+            )
+        for frame in self._newest_slices.values():
+            self._apply(frame.tables())
+        numbers = range(least + 1, top + 1)
+        for wanted, group in groupby(numbers, self._slices_before):
+            merged = together([self._waiting[n].tables() for n in group])
+            self._apply(_cut(merged, wanted))
+        if self._beat is not None and self._beat.head.number == top:
+            self._apply(self._beat.tables())
+        self.number, self.settled = top, True
+        self._waiting, self._newest_slices, self._beat, self._parts = {}, {}, None, {}
+
+    @property
+    def held_by_all(self) -> int:
+        """Number of the last delta that every slice holds: deltas up to it are not needed."""
+        return min((self.slices[i].number if i in self.slices else 0) for i in range(SLICES))
+
+    def _slices_before(self, number: int) -> frozenset[int]:
+        """The slices that lack that delta."""
+        return frozenset(i for i in ALL_SLICES if i not in self.slices or self.slices[i].number < number)
+
+    def _collect(self, head: Header, value: bytes, place: Place) -> _Frame | None:
+        parts = self._parts.setdefault(head.frame, [])
+        if head.part == 0:
+            parts.clear()
+        if head.part != len(parts):  # compaction took the beginning: a newer one follows, or `settle` will tell
+            del self._parts[head.frame]
+            return None
+        parts.append(value)
+        if len(parts) < head.parts:
+            return None
+        return _Frame(head, self._parts.pop(head.frame), place)
+
+    def _take_slice(self, frame: _Frame) -> None:
+        head = frame.head
+        self.slices[head.slice] = Slice(head.number, head.parts, sum(map(len, frame.values)))
+        if self.settled:
+            return
+        self._newest_slices[head.slice] = frame
+        least = self.held_by_all
+        self._waiting = {n: f for n, f in self._waiting.items() if n > least}
+
+    def _forget(self, key: bytes) -> None:
+        kind, _, rest = key.partition(b"/")
+        if kind == b"delta":
+            number = int(rest.partition(b"/")[0])
+            self.deltas.pop(number, None)
+            # Until settled, a slice further on may still be unread that makes up for it: the check is `settle`'s.
+            self._waiting.pop(number, None)
+
+    def _follow(self, frame: _Frame) -> Delta | None:
+        head = frame.head
+        if head.kind == Kind.BEAT:
+            return self._apply(frame.tables()) if head.number == self.number else None
+        if head.number <= self.number:
+            return None
+        if head.number > self.number + 1:
+            raise DeltaMissing(f"{frame.place}: delta {head.number} came after delta {self.number}")
+        applied = self._apply(frame.tables())
+        self.number = head.number
+        return applied
+
+    def _apply(self, tables: Mapping[str, pl.DataFrame]) -> Delta:
+        delta = dict(tables)
+        reading = delta.pop(READING, None)
+        if reading is not None:
+            self.newest.update(dict(reading.drop_nulls().iter_rows()))
+        self.state.apply(delta)
+        return delta
+
+
+def _cut(tables: Delta, wanted: frozenset[int]) -> Delta:
+    """What of those tables lies in the wanted slices; time goes with slice 0, as the offsets do."""
+    reading = tables.pop(READING, None)
+    cut = only_slices(tables, wanted)
+    if reading is not None and 0 in wanted:
+        cut[READING] = reading
+    return cut
+
+
+def together(deltas: Sequence[Mapping[str, pl.DataFrame]]) -> Delta:
+    """Several consecutive deltas as one that has the same effect."""
+    if len(deltas) == 1:
+        return dict(deltas[0])
+    names: Iterable[str] = dict.fromkeys(name for delta in deltas for name in delta)
+    merged = {name: pl.concat([delta[name] for delta in deltas if name in delta]) for name in names}
+    if "wakes" in merged:
+        merged["wakes"] = merged["wakes"].unique("case_key", keep="last", maintain_order=True)
+    return merged
+
+
+def reading_table(newest: Mapping[str, datetime]) -> Delta:
+    """What a frame says of how far time had come on each events topic."""
+    return {READING: pl.DataFrame(list(newest.items()), schema=dict(changelog.READING_COLUMNS), orient="row")}
