@@ -193,6 +193,7 @@ ALERTS: Final[Columns] = {
     "case": pl.String(),
     "clock": pl.String(),
     "cycle": pl.Int32(),
+    "partition": pl.Int32(),  # of a ledger alert
     "state": pl.String(),  # a names.AlertState
     "reason": pl.String(),  # a names.AlertReason
     "title": pl.String(),
