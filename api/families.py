@@ -1,0 +1,76 @@
+"""Every metric family: its type, its labels and its help. The names are `monitor.names.Metric`."""
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+from monitor.indicators import REGISTRY
+from monitor.names import Metric
+
+FamilyType = Literal["gauge", "counter", "histogram"]
+
+
+class Family(NamedTuple):
+    """What a metric is."""
+
+    type: FamilyType
+    labels: tuple[str, ...]  # before the labels of the policy
+    of_policy: str  # which labels of the policy follow: "each", "single", "by" or "" (none)
+    help: str
+
+
+def _of_indicators(what: str) -> str:
+    said = "; ".join(f"{i.id}: {i.title} ({i.unit}, {i.better} is better)" for i in REGISTRY)
+    return f"{what} {said}."
+
+
+FAMILIES: Final[Mapping[str, Family]] = {
+    Metric.SLA_COMPLIANCE: Family(
+        "gauge", ("sla", "window"), "by", "Share of good outcomes, good / (good + bad), over the window."
+    ),
+    Metric.SLA_GOAL: Family("gauge", ("sla",), "", "The share of good outcomes that the SLA asks for."),
+    Metric.SLA_BUDGET_LEFT: Family(
+        "gauge", ("sla",), "by", "Error budget left in the period: 1 minus the share used; negative once overspent."
+    ),
+    Metric.SLA_BURN_RATE: Family(
+        "gauge",
+        ("sla", "window"),
+        "by",
+        "How fast the error budget burns over the window; at 1 it lasts exactly for the period.",
+    ),
+    Metric.CLOCKS: Family(
+        "gauge",
+        ("clock", "outcome"),
+        "each",
+        "Clocks of all cases and measured events by outcome; revised by late events.",
+    ),
+    Metric.CLOCKS_OPEN: Family("gauge", ("clock",), "each", "Clocks that run and are not breached, at risk or not."),
+    Metric.CLOCKS_AT_RISK: Family(
+        "gauge", ("clock",), "each", "Running clocks that have used the share of their target that the policy states."
+    ),
+    Metric.INDICATOR: Family(
+        "gauge", ("indicator", "dimension", "window"), "single", _of_indicators("Service-quality indicators.")
+    ),
+    Metric.INDICATOR_N: Family(
+        "gauge", ("indicator", "dimension", "window"), "single", "How many things the indicator is made of."
+    ),
+    Metric.RESPONSE_TIME: Family(
+        "histogram", (), "each", "Time to the first response as first published; later corrections are not in it."
+    ),
+    Metric.EVENTS: Family(
+        "counter", ("result",), "", "Events read, by what became of them: counted, duplicate, late or rejected."
+    ),
+    Metric.REJECTED: Family("counter", ("reason",), "", "Events refused, by reason."),
+    Metric.LATE: Family("counter", (), "", "Events that came too late to count."),
+    Metric.CORRECTED: Family("counter", (), "", "Published verdicts that a later read event proved wrong."),
+    Metric.SERIES_OVERFLOWED: Family(
+        "counter", (), "", "Label combinations beyond limits.series, counted under __other__."
+    ),
+    Metric.LEDGER_BALANCED: Family(
+        "gauge", (), "", "1 while read = counted + duplicate + late + rejected and opened = closed + open."
+    ),
+    Metric.EVENT_LAG: Family("gauge", ("partition",), "", "Wall clock minus the instant up to which cases are judged."),
+    Metric.CURRENT_SHARE: Family("gauge", (), "", "Share of the partitions that keep up with their topic."),
+    Metric.ALERTS_ACTIVE: Family("gauge", ("alert", "severity", "sla"), "by", "Alerts that fire, by kind."),
+    Metric.POLICY_INFO: Family("gauge", ("policy", "digest", "effective_from"), "", "The policy in force; always 1."),
+    Metric.BUILD_INFO: Family("gauge", ("version",), "", "The program that serves this; always 1."),
+}

@@ -1,0 +1,154 @@
+"""Judgements, pairs, alerts and indicators as the API shows them: frames in, dicts out, times and labels in words."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+
+from api.lists import Item
+from api.shapes import instant, instant_text, labels_of
+from monitor.frames import ALERTS, JUDGEMENTS, PAIRS
+from monitor.names import LABELS, AlertState, Judged, SlaState
+from monitor.policy import IndicatorMeasure, PolicyVersion, Sla
+from monitor.policy.durations import format_span, parse_span
+
+RANK: Final[Mapping[str, int]] = {state: rank for rank, state in enumerate(SlaState)}  # worst first
+
+_Key = tuple[str | None, ...]
+
+
+def sla_items(judgements: pl.DataFrame, pairs: pl.DataFrame, version: PolicyVersion) -> list[Item]:
+    """One dict for each objective and combination of its `by`, the worst first.
+
+    :param judgements: JUDGEMENTS; rows of the window "period" make the items
+    :param pairs: PAIRS of the same objectives
+    """
+    slas = {sla.id: sla for sla in version.slas}
+    burns: dict[_Key, list[Item]] = {}
+    for row in pairs.select(list(PAIRS)).sort("pair").to_dicts():
+        burns.setdefault(_key(row), []).append(_burn(row))
+    periods = judgements.select(list(JUDGEMENTS)).filter(pl.col("window") == "period")
+    items = [
+        _sla_item(row, slas[row["sla"]], burns.get(_key(row), [])) for row in periods.to_dicts() if row["sla"] in slas
+    ]
+    return sorted(items, key=sla_order)
+
+
+def sla_order(item: Item) -> tuple[Any, ...]:
+    """Sort key: worst state first, then the least budget left, then by name."""
+    left = item["budget_left"]
+    return (RANK[item["state"]], 1e9 if left is None else left, item["id"], str(sorted(item["labels"].items())))
+
+
+def _key(row: Mapping[str, Any]) -> _Key:
+    return (row["sla"], *(row[label] for label in LABELS))
+
+
+def _sla_item(row: Mapping[str, Any], sla: Sla, burn: list[Item]) -> Item:
+    period = sla.period
+    return {
+        "id": sla.id,
+        "title": sla.title or sla.id,
+        "owner": sla.owner or None,
+        "measure": _measure(sla),
+        "labels": labels_of(row),
+        "goal": float(sla.goal),
+        "period": f"calendar {period.calendar}" if hasattr(period, "calendar") else format_span(period),
+        "window_from": instant(row["from"]),
+        "window_to": instant(row["to"]),
+        "good": row["good"],
+        "bad": row["bad"],
+        "compliance": row["compliance"],
+        "budget_left": row["budget_left"],
+        "value": row["value"],
+        "threshold": row["threshold"],
+        "burn": burn,
+        "state": _state(row, sla, burn),
+        "min_events": sla.min_events,
+    }
+
+
+def _measure(sla: Sla) -> str:
+    measure = sla.measure
+    if not isinstance(measure, IndicatorMeasure):
+        return str(measure)
+    if measure.at_least is not None:
+        return f"{measure.indicator} at least {measure.at_least}"
+    return f"{measure.indicator} at most {measure.at_most}"
+
+
+def _burn(row: Mapping[str, Any]) -> Item:
+    long, short = row["burn_long"], row["burn_short"]
+    return {
+        "window": row["long"],
+        "short_window": row["short"],
+        "seconds": parse_span(row["long"]).total_seconds(),
+        "burn": None if long is None or short is None else min(long, short),
+        "long": long,
+        "short": short,
+        "factor": round(row["factor"], 6),
+        "severity": row["severity"],
+        "judged": row["judged"],
+        "firing": row["judged"] == Judged.BURNING,
+    }
+
+
+def _state(row: Mapping[str, Any], sla: Sla, burn: Sequence[Item]) -> SlaState:
+    """An objective in one word. Few events never make it look broken or burning."""
+    events = (row["good"] or 0) + (row["bad"] or 0)
+    if row["compliance"] is None or (not events and row["value"] is None):
+        return SlaState.NO_DATA
+    if row["good"] is not None and events < sla.min_events:
+        return SlaState.TOO_FEW
+    if row["budget_left"] is not None and row["budget_left"] < 0:
+        return SlaState.BREACHED
+    return SlaState.BURNING if any(pair["firing"] for pair in burn) else SlaState.OK
+
+
+def alert_items(alerts: pl.DataFrame) -> list[Item]:
+    """One dict for each alert (ALERTS): firing ones first, then those that ended, the newest first in each."""
+    instants = (instant_text(name).alias(name) for name in ("since", "ended", "at"))
+    rows = alerts.select(list(ALERTS)).with_columns(*instants)
+    return sorted((_alert_item(row) for row in rows.to_dicts()), key=alert_order)
+
+
+def alert_order(item: Item) -> tuple[int, int, str]:
+    """Sort key: firing alerts first, then the newest transition; ids tell those of one instant apart."""
+    at = datetime.fromisoformat(item["at"]).timestamp() if item["at"] else 0
+    return (0 if item["state"] == AlertState.FIRING else 1, -round(at * 1000), item["id"])
+
+
+def _alert_item(row: Mapping[str, Any]) -> Item:
+    kept = ("id", "kind", "severity", "state", "sla", "title", "detail", "reason", "since", "at", "case", "clock")
+    return {name: row[name] for name in kept} | {"labels": labels_of(row), "resolved_at": row["ended"]}
+
+
+def services(sla_rows: Sequence[Item], alerts: Sequence[Item], counts: Mapping[str, Mapping[str, int]]) -> list[Item]:
+    """One dict for each value of the label `service`.
+
+    :param counts: service -> how many cases and clocks are open there: open, running, at_risk, breached_open
+    """
+    states: dict[str, Counter[str]] = {}
+    for row in sla_rows:
+        if "service" in row["labels"]:
+            states.setdefault(row["labels"]["service"], Counter())[row["state"]] += 1
+    firing = Counter(
+        alert["labels"]["service"]
+        for alert in alerts
+        if alert["state"] == AlertState.FIRING and "service" in alert["labels"]
+    )
+    nothing = {"open": 0, "running": 0, "at_risk": 0, "breached_open": 0}
+    names = sorted({*counts, *states})
+    return [
+        {
+            "service": name,
+            "state": min(states.get(name) or [SlaState.NO_DATA], key=RANK.__getitem__),
+            **nothing,
+            **counts.get(name, {}),
+            "slas": dict(states.get(name, {})),
+            "alerts": firing[name],
+        }
+        for name in names
+    ]

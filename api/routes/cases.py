@@ -1,0 +1,133 @@
+"""/v1/cases/{id}: one case, its events in their order and its verdicts."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+import polars as pl
+from fastapi import APIRouter, Path, Query
+from pydantic import Field
+
+from api import verdicts
+from api.context import Here, Newest
+from api.problems import responses, unknown
+from api.routes.verdicts import Verdict
+from api.shapes import Instant, LabelValues, NoParameters, Shape, instant, labels_of, seconds
+from monitor.cases import Cases, ordered
+from monitor.keys import keys_of
+from monitor.names import LABELS, Kind, Phase
+from monitor.state import State
+
+router = APIRouter(prefix="/v1", tags=["cases"])
+
+_DATA = ("public", "bot", "reason", "due_at", "outcome", "right_first_time", "redress", "waited")
+_SCORES = ("csat", "nps", "ces", "score", "max_score", "passed")
+_OTHER_FAMILIES = {Kind.RATED: "rating.submitted", Kind.AUDITED: "audit.scored"}
+
+
+class CaseEvent(Shape):
+    """One event of the case, in the order in which it counts."""
+
+    time: Instant
+    type: str = Field(examples=["interaction.opened"])
+    source: str
+    id: str
+    sequence: str | None
+    labels: LabelValues = Field(description="Labels that the event itself carries.")
+    cleared: list[str] = Field(description="Labels that the event takes away.")
+    data: dict[str, Any] = Field(description="What else of the event counts or is shown.")
+
+
+class Case(Shape):
+    """A live case: its events are its state."""
+
+    case: str = Field(examples=["INC-4711"])
+    complaint: bool | None = Field(description="null while its opening has not arrived.")
+    phase: Phase = Field(description="`final`: cancelled or abandoned.", examples=["open"])
+    no_case: bool = Field(description="Last resolved as duplicate or merged: every clock is excluded.")
+    labels: LabelValues = Field(description="In force now.")
+    opened: Instant | None
+    partition: int
+    now: Instant | None = Field(description="The instant up to which the case is judged.")
+    events: list[CaseEvent]
+    verdicts: list[Verdict]
+
+
+@router.get("/cases/{id:path}", summary="One case", responses=responses("unknown-resource", "not-ready"))
+async def case(
+    here: Here,
+    board: Newest,
+    id: Annotated[str, Path(examples=["INC-4711"])],
+    _: Annotated[NoParameters, Query()],
+) -> Case:
+    """A live case with all its events and verdicts. Archived cases are no longer here."""
+    states = here.replica.states
+    key = keys_of([id])
+    for partition, state in states.items():
+        history = state.history.of(key)
+        if history.height:
+            break
+    else:
+        raise unknown("live case", id, _alike(list(states.values()), id))
+    rows = verdicts.find({partition: state}, pl.col("case_key").is_in(key.implode()), {}).sort("clock", "cycle")
+    rows = verdicts.as_of_now(verdicts.with_labels(rows, states), states, board.policies, board.grace)
+    cases = ordered(history)
+    rows_in_order = history.select(pl.all().gather(pl.Series(cases.row)))
+    return Case.model_validate(
+        {
+            **_as_it_stands(cases),
+            "partition": partition,
+            "now": instant(state.now),
+            "events": [_event(row) for row in rows_in_order.to_dicts()],
+            "verdicts": verdicts.verdict_items(rows, board.policies),
+        }
+    )
+
+
+def _as_it_stands(cases: Cases) -> dict[str, Any]:
+    """What holds of the one case after its last event."""
+    row = cases.summary().row(0, named=True)
+    opened = row["opened_at"]
+    return {
+        "case": row["case"],
+        "complaint": None if opened is None else row["is_complaint"],
+        "phase": row["phase"],
+        "no_case": row["void"],
+        "labels": labels_of(cases.labels.row(row["state"], named=True)),
+        "opened": instant(opened),
+    }
+
+
+def _alike(states: list[State], wrong: str) -> list[str]:
+    """Some live cases whose ids begin as this one does."""
+    beginning = wrong[: max(1, len(wrong) - 2)]
+    alike: set[str] = set()
+    for state in states:
+        found = state.history.where(pl.col("case").str.starts_with(beginning) & (pl.col("kind") == Kind.OPENED))
+        alike.update(found["case"].head(50))
+    return sorted(alike)
+
+
+def _event(row: dict[str, Any]) -> dict[str, Any]:
+    kind = Kind(row["kind"])
+    family = "complaint" if row["complaint"] else "interaction"
+    data = {name: _plain(row[name]) for name in (*_DATA, *_SCORES) if row[name] is not None}
+    for name in ("answers", "about"):
+        if row[name]:
+            data |= msgspec.json.decode(row[name])
+    return {
+        "time": instant(row["time"]),
+        "type": _OTHER_FAMILIES.get(kind, f"{family}.{kind}"),
+        "source": row["source"],
+        "id": row["id"],
+        "sequence": row["sequence"],
+        "labels": labels_of(row),
+        "cleared": [label for i, label in enumerate(LABELS) if (row["cleared"] or 0) >> i & 1],
+        "data": data,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return seconds(value)
+    return instant(value) if isinstance(value, datetime) else value

@@ -1,0 +1,55 @@
+"""/v1/ledger: what was read and what became of it; nothing is dropped without being counted."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from api.context import Newest
+from api.problems import responses
+from api.shapes import Instant, NoParameters, Ratio, Shape
+
+router = APIRouter(prefix="/v1", tags=["ledger"])
+
+
+class Counts(Shape):
+    """read = counted + duplicate + late + rejected; cases_opened = cases_closed + cases_open."""
+
+    balanced: bool = Field(description="Whether both equations hold; if not, it is a page.")
+    read: int
+    counted: int
+    duplicate: int
+    conflicting: int = Field(description="Of the duplicates, those with other contents than the first.")
+    late: int
+    rejected: int
+    rejected_by_reason: dict[str, int] = Field(examples=[{"bad_time": 3}])
+    rows_unreadable: int
+    overflowed: int = Field(description="Label combinations that were counted under `__other__`.")
+    corrected: int = Field(description="Published verdicts that an event proved wrong.")
+    cases_opened: int
+    cases_closed: int
+    cases_open: int
+    cases_unopened: int
+    cases_inconsistent: int
+
+
+class PartitionLedger(Counts):
+    """The ledger of one partition, and how far it is."""
+
+    partition: int
+    now: Instant | None = Field(description="The instant up to which its cases are judged.")
+    newest_event: Instant | None
+    offsets: dict[str, int] = Field(description="Next offset to be read, by topic.", examples=[{"sqm.events": 1200}])
+    lag_seconds: float | None = Field(description="How far its `now` is behind the greatest of the partitions.")
+    current: bool = Field(description="Whether it keeps up; while one does not, no alert resolves.")
+
+
+class Ledger(Counts):
+    current_share: Ratio = Field(description="Share of the partitions that keep up.")
+    partitions: list[PartitionLedger]
+
+
+@router.get("/ledger", summary="Where every event went", responses=responses("not-ready"))
+async def ledger(board: Newest, _: Annotated[NoParameters, Query()]) -> Ledger:
+    """The ledger of each partition and in total, as of the last checkpoint that was read."""
+    return Ledger.model_validate(board.ledger)

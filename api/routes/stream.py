@@ -1,0 +1,100 @@
+"""/v1/stream: server-sent events, for pages and programs that want to see what happens as it happens."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response
+from pydantic import Field
+
+from api.context import Here
+from api.problems import Problem, responses
+from api.routes.alerts import Alert
+from api.routes.clocks import RunningClock
+from api.routes.indicators import IndicatorRow
+from api.routes.ledger import Ledger
+from api.routes.services import Service
+from api.routes.slas import Sla
+from api.routes.verdicts import Verdict
+from api.shapes import Instant, NoParameters, Ratio, Shape
+from api.stream import MOST_CLIENTS, StreamResponse, wire
+
+router = APIRouter(prefix="/v1", tags=["stream"])
+
+
+class PolicyInForce(Shape):
+    name: str
+    digest: str
+    effective_from: Instant | None
+    labels: list[str]
+
+
+class Tick(Shape):
+    """Everything that the live page shows, as of one instant; sent about once a second."""
+
+    tick: int = Field(description="Counts up by one.")
+    wall: Instant = Field(description="Wall clock of the server when it was made.")
+    now: Instant | None = Field(description="The instant up to which the figures are judged.")
+    ready: bool
+    troubles: dict[str, str] = Field(description="As `reasons` of `/readyz`.")
+    current_share: Ratio = Field(description="Share of the partitions that keep up.")
+    lag_seconds: float | None = Field(description="Wall clock minus the newest event's time.")
+    rate_per_second: float = Field(description="Events read a second, over the last 10 s.")
+    ledger: Ledger
+    slas: list[Sla]
+    services: list[Service]
+    indicators: list[IndicatorRow] = Field(description="Total and each service, over the windows 1h and 1d.")
+    clocks_next: list[RunningClock] = Field(description="The 20 running clocks with the least time left.")
+    alerts: list[Alert] = Field(description="Firing alerts, and the newest that ended; at most 50.")
+    policy: PolicyInForce
+
+
+_SAID: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "`event: tick`, `alert`, `verdict` or `reset`; `data` is JSON of that shape.",
+        "content": {
+            "text/event-stream": {
+                "itemSchema": {
+                    "type": "object",
+                    "properties": {
+                        "event": {"enum": ["tick", "alert", "verdict", "reset"]},
+                        "id": {"type": "string"},
+                        "data": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "contentSchema": {
+                                "anyOf": [
+                                    {"$ref": f"#/components/schemas/{name}"} for name in ("Tick", "Alert", "Verdict")
+                                ]
+                            },
+                        },
+                    },
+                },
+                "example": 'event: alert\ndata: {"id": "…", "state": "firing"}\nid: 5f3a9c01-42\n\n',
+            }
+        },
+    }
+}
+SHAPES = (Tick, Alert, Verdict)  # of `data`, for the OpenAPI components
+
+
+@router.get(
+    "/stream",
+    summary="What happens, as it happens",
+    response_class=StreamResponse,
+    responses={**_SAID, **responses("busy")},
+)
+async def stream(
+    here: Here,
+    _: Annotated[NoParameters, Query()],
+    last_event_id: Annotated[str | None, Header(description="`id` of the last event that was taken.")] = None,
+) -> Response:
+    """A `tick` about once a second holds everything shown; `alert` and `verdict` are sent as they happen.
+
+    With `Last-Event-ID` the alerts and verdicts since that event come first. Where they are no longer kept, a `reset`
+    comes instead. Lines that begin with a colon keep the connection alive.
+    """
+    if here.stream.clients >= MOST_CLIENTS:
+        raise Problem("busy", f"{here.stream.clients} streams are open already", headers={"Retry-After": "10"})
+    return StreamResponse(
+        wire(here.stream, last_event_id), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )

@@ -1,0 +1,146 @@
+"""Verdicts of live cases as the API shows them: found in the partitions' states, put into words for one page.
+
+A partition's verdicts lie in one frame without labels. What a request asks for is filtered there, by number of series,
+and only the rows of one page get their labels and their texts. How long a running clock has run changes by the second
+and is not state: it is derived again, as of the partition's `now`, for the cases of the page.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from api.cursors import Order
+from api.shapes import fits, instant, instant_text, labels_of, seconds_of
+from monitor import clocks
+from monitor.frames import LABEL_COLUMNS, empty
+from monitor.names import LABELS, Outcome
+from monitor.policy import PolicySet
+from monitor.state import STATE_VERDICTS, State
+
+States = Mapping[int, State]
+
+FOUND: Final = {**STATE_VERDICTS, "partition": pl.Int32()}
+RUNNING: Final = (Outcome.OPEN, Outcome.AT_RISK)
+BY_DECIDED: Final = Order(("decided", "case", "clock", "cycle"), (True, False, False, False))
+BY_DUE: Final = Order(("due", "case", "clock", "cycle"), (False, False, False, False))
+_KEYS: Final = ["case_key", "clock", "cycle"]
+_BARE: Final = (Outcome.EXCLUDED, Outcome.INCONSISTENT)  # rows that say no more than that
+
+
+def find(states: States, condition: pl.Expr, wanted: Mapping[str, list[str]]) -> pl.DataFrame:
+    """Verdicts of all partitions that fulfil a condition and whose series have the wanted labels (FOUND)."""
+    found = []
+    for partition, state in states.items():
+        here = condition
+        if wanted:
+            series = state.series.filter(fits(wanted))["series"]
+            here = condition & pl.col("series").is_in(series.implode())
+        rows = state.verdicts_where(here)
+        found.append(rows.with_columns(partition=pl.lit(partition, dtype=pl.Int32)))
+    return pl.concat(found) if found else empty(FOUND)
+
+
+def with_labels(rows: pl.DataFrame, states: States) -> pl.DataFrame:
+    """FOUND with the label columns, in the same order."""
+    if not rows.height:
+        return rows.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in LABEL_COLUMNS.items())
+    series = pl.concat(
+        state.series.with_columns(partition=pl.lit(partition, dtype=pl.Int32)) for partition, state in states.items()
+    )
+    return rows.join(series, on=["partition", "series"], how="left", maintain_order="left")
+
+
+def as_of_now(rows: pl.DataFrame, states: States, policies: PolicySet, grace: timedelta | None) -> pl.DataFrame:
+    """FOUND with `elapsed` and `paused` of running clocks up to their partition's `now`."""
+    running = rows.filter(pl.col("stopped").is_null() & ~pl.col("outcome").is_in(_BARE))
+    derived = []
+    for (partition,), group in running.group_by("partition"):
+        state = states.get(int(partition))  # type: ignore[call-overload]
+        if state is None or state.now is None:
+            continue
+        history = state.history.of(group["case_key"].unique())
+        derived.append(clocks.derive(history, policies, state.now, grace).select(*_KEYS, "elapsed", "paused"))
+    if not derived:
+        return rows
+    fresh = pl.concat(derived)
+    joined = rows.join(fresh, on=_KEYS, how="left", suffix="_now", maintain_order="left")
+    return joined.with_columns(pl.coalesce(name, f"{name}_now").alias(name) for name in ("elapsed", "paused")).select(
+        rows.columns
+    )
+
+
+def verdict_items(rows: pl.DataFrame, policies: PolicySet) -> list[dict[str, Any]]:
+    """One dict a row of FOUND with labels, as `/v1/verdicts` shows it."""
+    bare = pl.col("outcome").is_in(_BARE)
+
+    def unless_bare(expression: pl.Expr) -> pl.Expr:
+        return pl.when(~bare).then(expression)
+
+    texts = rows.select(
+        "case",
+        pl.col("clock").cast(pl.String),
+        "cycle",
+        "complaint",
+        "policy",
+        unless_bare(pl.col("line")).alias("line"),
+        unless_bare(seconds_of("target")).alias("target_seconds"),
+        instant_text("started").alias("started"),
+        unless_bare(instant_text("due")).alias("due"),
+        unless_bare(instant_text("stopped")).alias("stopped"),
+        instant_text("decided").alias("decided"),
+        pl.col("outcome").cast(pl.String),
+        pl.col("old_outcome").cast(pl.String),
+        "change",
+        "on_arrival",
+        unless_bare(seconds_of("elapsed")).alias("elapsed_seconds"),
+        unless_bare(seconds_of("paused")).alias("paused_seconds"),
+        *LABELS,
+    )
+    since = {version.number: instant(version.effective_from) for version in policies.versions}
+    return [
+        {name: value for name, value in row.items() if name not in LABELS and name != "policy"}
+        | {"policy_from": since.get(row["policy"]), "labels": labels_of(row)}
+        for row in texts.to_dicts()
+    ]
+
+
+def clock_items(rows: pl.DataFrame, states: States) -> list[dict[str, Any]]:
+    """One dict a row of FOUND with labels and elapsed time as of now, as `/v1/clocks` shows it."""
+    now = pl.DataFrame(
+        [(partition, state.now) for partition, state in states.items()],
+        schema={"partition": pl.Int32(), "at": STATE_VERDICTS["due"]},
+        orient="row",
+    )
+    whole = pl.coalesce("target", pl.col("due") - pl.col("started") - pl.col("paused"))
+    texts = rows.join(now, on="partition", how="left", maintain_order="left").select(
+        "case",
+        pl.col("clock").cast(pl.String),
+        "cycle",
+        "complaint",
+        pl.col("outcome").cast(pl.String),
+        instant_text("started").alias("started"),
+        instant_text("due").alias("due"),
+        ((pl.col("due") - pl.col("at")).dt.total_microseconds() / 1e6).round(3).alias("remaining_seconds"),
+        (pl.col("elapsed").dt.total_microseconds() / whole.dt.total_microseconds())
+        .replace([float("inf"), float("nan")], None)
+        .round(4)
+        .alias("used_ratio"),
+        seconds_of("elapsed").alias("elapsed_seconds"),
+        seconds_of("target").alias("target_seconds"),
+        (pl.col("due").is_null()).alias("paused"),
+        "line",
+        *LABELS,
+    )
+    return [
+        {name: value for name, value in row.items() if name not in LABELS} | {"labels": labels_of(row)}
+        for row in texts.to_dicts()
+    ]
+
+
+def next_to_breach(states: States, policies: PolicySet, grace: timedelta | None, count: int) -> list[dict[str, Any]]:
+    """The running clocks with the least time left, soonest first: at most `count`."""
+    found = find(states, pl.col("outcome").is_in(RUNNING) & pl.col("due").is_not_null(), {})
+    soonest = found.bottom_k(count, by="due").sort(BY_DUE.columns)
+    return clock_items(as_of_now(with_labels(soonest, states), states, policies, grace), states)
