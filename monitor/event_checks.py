@@ -1,0 +1,154 @@
+"""What the columns of a `Draft` hold against what EVENTS.md allows, rule by rule, a whole batch at a time.
+
+Each rule looks at a column as a whole first; rows are only looked at one by one where something is wrong.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from monitor.event_draft import Draft, Faults, counting, rows_where
+from monitor.event_faults import Fault, clipped, fault, missing, off_bounds, shown
+from monitor.event_fields import (
+    FIELD,
+    FIELDS,
+    FIRST_YEAR,
+    LAST_YEAR,
+    LONGEST_TEXT,
+    TYPES,
+    Field,
+    Value,
+    nearest_type,
+)
+from monitor.event_json import EXPECTED_ATTRIBUTES
+from monitor.names import Kind, Refusal
+
+_ADVANCED: Final = next(code for code, t in enumerate(TYPES) if t.kind is Kind.ADVANCED)
+_COMPLAINTS: Final = np.array([*(t.complaint for t in TYPES), False])
+_FIRST: Final = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+_END: Final = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
+
+
+def faults_of(draft: Draft, attributes: dict[str, pl.Series], *, future_after: datetime | None) -> Faults:
+    """All that is wrong with the events of a draft; `attributes`: its texts id, source, type, subject as columns."""
+    faults = [*draft.faults, *_types(draft)]
+    for name in ("id", "source", "subject"):
+        faults += _attribute(draft, attributes[name])
+    faults += _times(draft, future_after)
+    for name, column in draft.fields.items():
+        if column.dtype == pl.String and name != "answers":
+            faults += _lengths(column)
+        if name in FIELD:
+            faults += _values(draft, FIELD[name], column)
+    for field in FIELDS:
+        if field.required:
+            faults += _required(draft, field)
+    faults += _scores(draft)
+    return faults
+
+
+def _types(draft: Draft) -> Faults:
+    rows = np.flatnonzero(draft.codes < 0).tolist()
+    return [(row, _unknown_type(draft.types[row])) for row in rows]
+
+
+def _unknown_type(name: str) -> Fault:
+    if not name:
+        return missing("type", EXPECTED_ATTRIBUTES["type"])
+    close = nearest_type(name)
+    meant = f'did you mean "{close}"?' if close else f"expected {EXPECTED_ATTRIBUTES['type']}"
+    return fault(Refusal.UNKNOWN_TYPE, "type", f'found "{clipped(name, 80)}", {meant}')
+
+
+def _attribute(draft: Draft, column: pl.Series) -> Faults:
+    """Texts that must be there, not be long, and hold no NUL, which would make keys ambiguous."""
+    name, faults = column.name, _lengths(column)
+    for row in rows_where(column == ""):
+        if name != "subject" or draft.codes[row] != _ADVANCED:
+            faults.append((row, missing(name, EXPECTED_ATTRIBUTES[name])))
+    for row in rows_where(column.str.contains("\0", literal=True)):
+        faults.append((row, fault(Refusal.UNKNOWN_VALUE, name, "found a NUL character, expected text without")))
+    return faults
+
+
+def _lengths(column: pl.Series) -> Faults:
+    longest = column.str.len_bytes().max()
+    if not isinstance(longest, int) or longest <= LONGEST_TEXT:
+        return []
+    lengths = column.str.len_chars()
+    return [
+        (
+            row,
+            fault(Refusal.TOO_LARGE, column.name, f"found {lengths[row]} characters, expected at most {LONGEST_TEXT}"),
+        )
+        for row in rows_where(lengths > LONGEST_TEXT)
+    ]
+
+
+def _times(draft: Draft, future_after: datetime | None) -> Faults:
+    column = draft.instants
+    faults: Faults = []
+    for row in rows_where((column < _FIRST) | (column >= _END)):
+        message = f'found "{draft.times[row]}", expected a time in the years {FIRST_YEAR} to {LAST_YEAR}'
+        faults.append((row, fault(Refusal.BAD_TIME, "time", message)))
+    if future_after is not None:
+        for row in rows_where((column > future_after) & (column < _END)):
+            latest = future_after.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            message = f'found "{draft.times[row]}", expected a time not after {latest}, as of now'
+            faults.append((row, fault(Refusal.FUTURE_TIME, "time", message)))
+    return faults
+
+
+def _values(draft: Draft, field: Field, column: pl.Series) -> Faults:
+    if field.value in (Value.NUMBER, Value.SECONDS):
+        return _bounds(field, column)
+    if field.choices or field.complaint_choices:
+        return _choices(draft, field, column)
+    return []
+
+
+def _bounds(field: Field, column: pl.Series) -> Faults:
+    fine = column.is_finite() & (column >= field.least)
+    if field.most is not None:
+        fine &= column <= field.most
+    scale = field.value is Value.NUMBER and field.most is not None
+    rows = rows_where(~fine)
+    found = [off_bounds(field.name, column[row], field.least, field.most, scale=scale) for row in rows]
+    return [(row, wrong) for row, wrong in zip(rows, found, strict=True) if wrong is not None]
+
+
+def _choices(draft: Draft, field: Field, column: pl.Series) -> Faults:
+    faults: Faults = []
+    complaints = pl.Series(_COMPLAINTS[draft.codes])
+    for complaint in (False, True):
+        allowed = field.allowed(complaint)
+        if not allowed:
+            continue
+        concerned = complaints if complaint else ~complaints
+        for row in rows_where(~column.is_in(allowed) & concerned):
+            message = f"found {shown(column[row])}, expected one of {', '.join(allowed)}"
+            faults.append((row, fault(Refusal.UNKNOWN_VALUE, field.name, message)))
+    return faults
+
+
+def _required(draft: Draft, field: Field) -> Faults:
+    needed = counting(field, draft.codes)
+    column = draft.fields.get(field.name)
+    absent = np.ones(draft.height, np.bool_) if column is None else column.is_null().to_numpy()
+    rows = np.flatnonzero(absent if needed is None else absent & needed)
+    return [(row, missing(field.name, field.expected)) for row in rows.tolist()]
+
+
+def _scores(draft: Draft) -> Faults:
+    score, most = draft.fields.get("score"), draft.fields.get("max_score")
+    if score is None or most is None:
+        return []
+    faults = [
+        (row, fault(Refusal.OFF_SCALE, "max_score", "found 0, expected more than 0")) for row in rows_where(most == 0)
+    ]
+    for row in rows_where(score > most):
+        message = f"found {score[row]:g}, expected at most max_score, which is {most[row]:g}"
+        faults.append((row, fault(Refusal.OFF_SCALE, "score", message)))
+    return faults

@@ -1,0 +1,77 @@
+"""Events that are read but not yet checked, as columns: where the encodings meet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from monitor.event_faults import Fault, clipped, fault
+from monitor.event_fields import CODE_OF, EXPECTED, TYPES, Field, Value
+from monitor.event_times import Flags, fault_of, micros_of
+from monitor.frames import INSTANT
+from monitor.names import Refusal
+
+Codes = npt.NDArray[np.int16]
+Faults = list[tuple[int, Fault]]  # with the row
+
+
+@dataclass(slots=True)
+class Draft:
+    """Columns of one batch, all of its height. Attributes are text ("" where they could not be read).
+
+    `fields` has a column, typed as its field, for each field of `data` that any event holds, and so for `sequence`,
+    `cleared` (as in EVENTS) and `answers` (the JSON of dimensions, items and weights).
+    """
+
+    ids: list[str]
+    sources: list[str]
+    types: list[str]
+    subjects: list[str]
+    times: Sequence[str]  # as given
+    instants: pl.Series  # of `times`; null where one is no time
+    codes: Codes  # of `types`, see CODE_OF
+    fields: dict[str, pl.Series] = field(default_factory=dict)
+    faults: Faults = field(default_factory=list)
+
+    @property
+    def height(self) -> int:
+        return len(self.ids)
+
+
+def codes_of(types: Sequence[str]) -> Codes:
+    """Number of each type's name in TYPES; -1: unknown."""
+    return np.fromiter(map(CODE_OF.__getitem__, types), np.int16, len(types))
+
+
+def counting(field: Field, codes: Codes) -> Flags | None:
+    """Which events are of a type that has the field; None: all."""
+    has = np.array([*(field.belongs_to(t.kind, t.complaint) for t in TYPES), False])  # the last: unknown types
+    rows = has[codes]
+    return None if bool(rows.all()) else rows
+
+
+def instants_of(name: str, texts: Sequence[str]) -> tuple[pl.Series, Faults]:
+    """Instants of RFC 3339 texts, null where one is none, and the faults of those."""
+    micros, fine = micros_of(texts)
+    if bool(fine.all()):
+        return pl.Series(name, micros).cast(INSTANT), []
+    faults = [(row, bad_time(name, texts[row])) for row in np.flatnonzero(~fine).tolist()]
+    return where(pl.Series(name, micros).cast(INSTANT), fine), faults
+
+
+def bad_time(name: str, text: str) -> Fault:
+    found = f'"{clipped(text)}" {fault_of(text)}'
+    return fault(Refusal.BAD_TIME, name, f"{found}, expected {EXPECTED[Value.INSTANT]}")
+
+
+def where(column: pl.Series, rows: Flags | pl.Series) -> pl.Series:
+    """The column with null in all other rows."""
+    chosen = pl.when(pl.Series(rows)).then(column)
+    return pl.select(chosen.alias(column.name)).to_series()
+
+
+def rows_where(flags: pl.Series) -> list[int]:
+    """Numbers of the rows that are true (null is not)."""
+    return flags.arg_true().to_list()

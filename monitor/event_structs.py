@@ -1,0 +1,145 @@
+"""Structs of events to the columns of a `Draft`, one comprehension a column."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import polars as pl
+
+from monitor.event_answers import answers_json
+from monitor.event_draft import Draft, Faults, codes_of, counting, instants_of, rows_where, where
+from monitor.event_faults import Fault, Refused, off_bounds
+from monitor.event_fields import FIELDS, Field, Value, fields_of
+from monitor.event_json import Event
+from monitor.event_times import Flags
+from monitor.frames import INSTANT
+from monitor.names import LABELS
+
+ANSWERS: Final = ("dimensions", "items", "weights")
+
+# `[row.x for row in rows]` for each field x: a third faster than `map(attrgetter("x"), rows)`, and most of the fields
+# of most events are read only to find them absent. Nothing but the names of our own table is evaluated.
+_VALUES_OF: Final[dict[str, Callable[[list[Any]], list[Any]]]] = {
+    f.name: eval(f"lambda rows: [row.{f.name} for row in rows]") for f in FIELDS
+}
+
+
+def draft_of(events: list[Event], faults: dict[int, Fault]) -> Draft:
+    """The columns of structs, with the faults found so far by row."""
+    types = [event.type for event in events]
+    times = [event.time for event in events]
+    instants, bad_times = instants_of("time", times)
+    subjects: list[Any] = [event.subject for event in events]
+    draft = Draft(
+        ids=[event.id for event in events],
+        sources=[event.source for event in events],
+        types=types,
+        subjects=["" if text is None else text for text in subjects] if None in subjects else subjects,
+        times=times,
+        instants=instants,
+        codes=codes_of(types),
+        faults=[*faults.items(), *bad_times],
+    )
+    sequences = [event.sequence for event in events]
+    if any(sequences):
+        draft.fields["sequence"] = pl.Series("sequence", [text or None for text in sequences], pl.String)
+    _add_data(draft, [event.data for event in events])
+    return draft
+
+
+def _add_data(draft: Draft, rows: list[Any]) -> None:
+    """The columns of `data`: only fields that count for a type in the batch, and only if any event holds them."""
+    answers: dict[str, list[Any]] = {}
+    for field in fields_of(set(draft.codes.tolist())):
+        values = _VALUES_OF[field.name](rows)
+        absent = "" if field.value is Value.LABEL else None
+        if values[0] == absent and values.count(absent) == len(values):
+            continue
+        counts = counting(field, draft.codes)
+        if field.name in ANSWERS:
+            answers[field.name] = _only(values, counts)
+            continue
+        column, faults = column_of(field, values, counts)
+        draft.fields[field.name] = column
+        draft.faults += faults
+        if field.value is Value.LABEL:
+            _note_cleared(draft, field, column)
+    if answers:
+        add_answers(draft, answers)
+
+
+def _only(values: list[Any], counts: Flags | None) -> list[Any]:
+    """The values with None where the field does not count."""
+    if counts is None:
+        return values
+    return [value if counted else None for value, counted in zip(values, counts.tolist(), strict=True)]
+
+
+def _note_cleared(draft: Draft, field: Field, column: pl.Series) -> None:
+    """Adds the label's bit to `cleared` where it was null, and empties it where it is absent."""
+    if column.null_count():
+        bit = column.is_null().cast(pl.UInt8) * (1 << LABELS.index(field.name))
+        before = draft.fields.get("cleared")
+        draft.fields["cleared"] = (bit if before is None else before | bit).alias("cleared")
+    if (column == "").any():
+        draft.fields[field.name] = column.set(column == "", None)
+
+
+def column_of(field: Field, values: list[Any], counts: Flags | None) -> tuple[pl.Series, Faults]:
+    """A column of values of the right JSON type, null where they do not count, and the faults seen on the way."""
+    match field.value:
+        case Value.GIVEN:
+            return _given(field, _only(values, counts))
+        case Value.SHOWN:
+            return _shown(field, _only(values, counts))
+        case Value.FLAG:
+            column = pl.Series(field.name, values, pl.Boolean)
+        case Value.NUMBER | Value.SECONDS:
+            column = pl.Series(field.name, values, pl.Float64)
+        case _:
+            column = pl.Series(field.name, values, pl.String)
+    column = column if counts is None else where(column, counts)
+    return promises_of(column) if field.value is Value.INSTANT else (column, [])
+
+
+def promises_of(texts: pl.Series) -> tuple[pl.Series, Faults]:
+    """Instants of a column of RFC 3339 texts, some of them null, and the faults of the others."""
+    rows = rows_where(texts.is_not_null())
+    instants, faults = instants_of(texts.name, texts.drop_nulls().to_list())
+    column = pl.Series(texts.name, [None], INSTANT).new_from_index(0, len(texts))
+    return column.scatter(rows, instants), [(rows[row], wrong) for row, wrong in faults]
+
+
+def _given(field: Field, values: list[Any]) -> tuple[pl.Series, Faults]:
+    given = [None if value is None or value == "" else bool(value) for value in values]
+    return pl.Series(field.name, given, pl.Boolean), _faults_of_numbers(field, values, 0)
+
+
+def _shown(field: Field, values: list[Any]) -> tuple[pl.Series, Faults]:
+    try:
+        return pl.Series(field.name, values, pl.String), []
+    except TypeError:  # numbers among them
+        texts = [value if value is None or isinstance(value, str) else str(value) for value in values]
+        return pl.Series(field.name, texts, pl.String), _faults_of_numbers(field, values, None)
+
+
+def _faults_of_numbers(field: Field, values: list[Any], least: float | None) -> Faults:
+    found = [
+        (row, off_bounds(field.name, value, least, None, scale=False))
+        for row, value in enumerate(values)
+        if isinstance(value, int | float)
+    ]
+    return [(row, wrong) for row, wrong in found if wrong is not None]
+
+
+def add_answers(draft: Draft, given: dict[str, list[Any]]) -> None:
+    """The column `answers` from those of dimensions, items and weights."""
+    none = [None] * draft.height
+    answers: list[str | None] = list(none)
+    for row, parts in enumerate(zip(*(given.get(name, none) for name in ANSWERS), strict=True)):
+        if parts == (None, None, None):
+            continue
+        try:
+            answers[row] = answers_json(*parts)
+        except Refused as refused:
+            draft.faults.append((row, refused.fault))
+    draft.fields["answers"] = pl.Series("answers", answers, pl.String)

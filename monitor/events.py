@@ -1,0 +1,190 @@
+"""The first arrow: bytes and columns of others to validated events (EVENTS.md), each refusal with its reason.
+
+Three readers, one result: `read_json` takes CloudEvents in structured mode, `read_structs` those already decoded
+(binary mode), `read_columns` tables. All check the same rules (`event_checks`) over the same columns (`Draft`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+import polars as pl
+import xxhash
+
+from monitor.event_checks import faults_of
+from monitor.event_columns import draft_of_columns
+from monitor.event_content import content_keys
+from monitor.event_draft import Draft
+from monitor.event_faults import Fault
+from monitor.event_fields import OTHER_FIELDS, TYPES, Value
+from monitor.event_json import Event, decode_events
+from monitor.event_structs import draft_of
+from monitor.frames import EVENTS, KIND, ORIGIN, REFUSED, SPAN, conform, empty
+from monitor.keys import keys_from_bytes
+from monitor.names import KINDS, LABELS, Kind
+
+
+class Read(NamedTuple):
+    """Events read, in the order they were given.
+
+    `events` has the columns of EVENTS and ORIGIN, `refused` those of REFUSED. `read` counts the events of both, but not
+    `clock.advanced`, which is in `events` and is no event about a case.
+    """
+
+    events: pl.DataFrame
+    refused: pl.DataFrame
+    read: int
+
+
+READ_EVENTS: Final = {**EVENTS, **ORIGIN}
+NOTHING: Final = Read(empty(READ_EVENTS), empty(REFUSED), 0)
+
+# By the code of a type; the last one, which is also number -1, stands for unknown types.
+_KIND_OF: Final = np.array([*(KINDS.index(t.kind) for t in TYPES), 0], np.uint8)
+_COMPLAINTS: Final = np.array([*(t.complaint for t in TYPES), False])
+_SHOWN: Final = tuple(f.name for f in OTHER_FIELDS if f.value is Value.SHOWN)
+_KEPT: Final = (
+    *("sequence", "cleared", "public", "reason", "due_at", "outcome", "right_first_time", "redress", "abandoned"),
+    *("csat", "nps", "ces", "answers", "score", "max_score", "passed"),
+)
+_SPANS: Final = {"waited_s": "waited", "response_time_s": "response_time", "resolution_time_s": "resolution_time"}
+
+_NONE_REFUSED: Final = empty({name: dtype for name, dtype in REFUSED.items() if name not in ORIGIN})
+
+_digest = xxhash.xxh3_128_digest
+_quote = msgspec.json.Encoder().encode
+
+
+def read_json(values: list[bytes], origin: pl.DataFrame, *, future_after: datetime | None) -> Read:
+    """CloudEvents in structured mode, one JSON object a value; `origin`: ORIGIN, a row a value.
+
+    Events whose time is after `future_after` are refused (None: none are).
+    """
+    events, faults = decode_events(values)
+    return read_structs(events, faults, origin, future_after=future_after)
+
+
+def read_columns(frame: pl.DataFrame, *, future_after: datetime | None, from_text: bool = True) -> Read:
+    """Events of a table with columns `id source type subject time sequence data_<field>` (any of them) and ORIGIN.
+
+    `from_text`: cells are those of a file, so that numbers and flags are read from text, and blank cells are absent;
+    otherwise as strict as JSON. Times are RFC 3339 text or Datetime with a zone.
+    """
+    if not frame.height:
+        return NOTHING
+    draft = draft_of_columns(frame, from_text=from_text)
+    origin = conform(frame, ORIGIN)
+    return read_draft(draft, origin, future_after=future_after)
+
+
+def read_structs(
+    events: list[Event], faults: dict[int, Fault], origin: pl.DataFrame, *, future_after: datetime | None
+) -> Read:
+    """Decoded events, with what was found wrong while decoding by row; `origin` as for `read_json`."""
+    if not events:
+        return NOTHING
+    return read_draft(draft_of(events, faults), origin, future_after=future_after)
+
+
+def read_draft(draft: Draft, origin: pl.DataFrame, *, future_after: datetime | None) -> Read:
+    """Events and refusals of a draft."""
+    attributes = {
+        name: pl.Series(name, texts, pl.String)
+        for name, texts in (("id", draft.ids), ("source", draft.sources), ("subject", draft.subjects))
+    }
+    faults = faults_of(draft, attributes, future_after=future_after)
+    events = _events(draft, attributes).hstack(origin)
+    if not faults:
+        return _read(events, origin.clear().hstack(_NONE_REFUSED))
+    first: dict[int, Fault] = {}
+    for row, wrong in faults:
+        if row not in first or wrong.rank < first[row].rank:
+            first[row] = wrong
+    good = np.ones(draft.height, np.bool_)
+    good[list(first)] = False
+    return _read(events.filter(pl.Series(good)), _refused(draft, first, origin))
+
+
+def _read(events: pl.DataFrame, refused: pl.DataFrame) -> Read:
+    advanced = int((events["kind"] == str(Kind.ADVANCED)).sum())
+    return Read(events, refused, events.height - advanced + refused.height)
+
+
+def _events(draft: Draft, attributes: dict[str, pl.Series]) -> pl.DataFrame:
+    """EVENTS of all rows, wrong ones too."""
+    fields = draft.fields
+    columns = {name: fields[name] for name in (*LABELS, *_KEPT) if name in fields}
+    columns |= _derived(fields)
+    columns["kind"] = pl.Series("kind", _KIND_OF[draft.codes]).cat.to(KIND)
+    columns["complaint"] = pl.Series("complaint", _COMPLAINTS[draft.codes])
+    columns["time"] = draft.instants
+    columns["content_key"] = content_keys(columns, draft.height)
+    columns |= _keys(draft)
+    columns |= {"id": attributes["id"], "source": attributes["source"], "case": attributes["subject"]}
+    events = conform(pl.DataFrame(columns), EVENTS)
+    if "" in draft.subjects:  # clock.advanced is about no case
+        case = pl.col("case") != ""
+        events = events.with_columns(pl.when(case).then(name).alias(name) for name in ("case", "case_key"))
+    return events
+
+
+def _derived(fields: dict[str, pl.Series]) -> dict[str, pl.Series]:
+    """Columns of EVENTS that are made from fields of other names."""
+    columns = {}
+    for name, column in _SPANS.items():
+        if name in fields:
+            micros = (fields[name] * 1e6).round().cast(pl.Int64, strict=False)
+            columns[column] = micros.cast(SPAN).alias(column)
+    if "by" in fields:
+        columns["bot"] = (fields["by"] == "bot").alias("bot")
+    shown = [fields[name] for name in _SHOWN if name in fields]
+    if shown:
+        columns["about"] = _about(shown)
+    return columns
+
+
+def _about(columns: list[pl.Series]) -> pl.Series:
+    """A JSON object of the texts that a row has, null where it has none."""
+    quoted = [pl.format('"{}":{}', pl.lit(column.name), _quoted(column)) for column in columns]
+    joined = pl.concat_str(quoted, separator=",", ignore_nulls=True)
+    return pl.select(about=pl.when(joined != "").then("{" + joined + "}")).to_series()
+
+
+def _quoted(column: pl.Series) -> pl.Series:
+    if column.str.contains(r'[\x00-\x1f"\\]').any():
+        return pl.Series(
+            [None if text is None else _quote(text).decode() for text in column.to_list()], dtype=pl.String
+        )
+    return '"' + column + '"'
+
+
+def _keys(draft: Draft) -> dict[str, pl.Series]:
+    """The 128-bit keys of monitor/keys.py; no case key where there is no case."""
+    keys = map("\0".join, zip(draft.subjects, draft.sources, draft.ids, strict=True))
+    event_keys = keys_from_bytes(b"".join([_digest(key.encode()) for key in keys]))
+    case_keys = keys_from_bytes(b"".join([_digest(subject.encode()) for subject in draft.subjects]))
+    return {"event_key": event_keys, "case_key": case_keys}
+
+
+def _refused(draft: Draft, first: dict[int, Fault], origin: pl.DataFrame) -> pl.DataFrame:
+    rows = sorted(first)
+
+    def texts(given: Sequence[str]) -> list[str | None]:
+        return [given[row] or None for row in rows]
+
+    told = pl.DataFrame(
+        {
+            "reason": [str(first[row].reason) for row in rows],
+            "field": [first[row].field for row in rows],
+            "message": [first[row].message for row in rows],
+            "case": texts(draft.subjects),
+            "source": texts(draft.sources),
+            "id": texts(draft.ids),
+            "type": texts(draft.types),
+            "time": texts(draft.times),
+        },
+        schema_overrides=dict(REFUSED),
+    )
+    return origin[rows].hstack(told)
