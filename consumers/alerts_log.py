@@ -58,7 +58,7 @@ def decode(value: bytes) -> tuple[Row, list[Delivery]]:
 
 
 def _row(content: Mapping[str, Any]) -> Row:
-    row: Row = {name: content.get(name) for name in ALERTS} | {label: None for label in LABELS}
+    row: Row = {name: content.get(name) for name in ALERTS} | dict.fromkeys(LABELS)
     row |= {name: datetime.fromisoformat(row[name]) for name in _INSTANTS if row[name] is not None}
     row |= {label: text for label, text in content["labels"].items() if label in LABELS}
     return row | {"values": msgspec.json.encode(content["values"]).decode()}
