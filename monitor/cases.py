@@ -45,6 +45,7 @@ class Cases:
     reopens: Mask  # N: it reopened a resolved case
     state: Ints  # N: row in `labels` that is in force after the event
     labels: pl.DataFrame  # LABEL_COLUMNS, every combination that was in force; row 0: no label known
+    setter: Ints  # one a row of `labels`: index of the event that set it; -1 for row 0
     void: Mask  # C: last resolved as duplicate or merged and not reopened: it was no case (rule 9)
 
     @property
@@ -183,14 +184,14 @@ def ordered(history: pl.DataFrame) -> Cases:
     time = history["time"].to_physical().to_numpy()[row]
     kind = history["kind"].to_physical().to_numpy()[row].astype(np.uint8, copy=False)
     height = int(case[-1]) + 1 if len(case) else 0
-    first = np.searchsorted(case, np.arange(height + 1)) if height else np.zeros(1, dtype=np.int64)
+    first = np.append(np.flatnonzero(np.diff(case, prepend=-1)), len(case))
     opened = _first_per_case(kind == CODE[Kind.OPENED], case, np.full(height, -1))
     ends = (kind == CODE[Kind.CANCELLED]) | (kind == CODE[Kind.ABANDONED])
     final = _first_per_case(ends, case, first[1:])
     resolves, reopens = _turns(kind, case, first, final)
-    state, labels = _labels(history, row, kind, case, first, opened)
+    state, labels, setter = _labels(history, row, kind, case, first, opened)
     void = _void(history, row, case, resolves, reopens, height)
-    return Cases(history, row, time, kind, case, first, opened, final, resolves, reopens, state, labels, void)
+    return Cases(history, row, time, kind, case, first, opened, final, resolves, reopens, state, labels, setter, void)
 
 
 # --- order --------------------------------------------------------------------------------------------------
@@ -276,8 +277,8 @@ def _turns(kind: npt.NDArray[np.uint8], case: Ints, first: Ints, final: Ints) ->
 
 def _labels(
     history: pl.DataFrame, row: Ints, kind: npt.NDArray[np.uint8], case: Ints, first: Ints, opened: Ints
-) -> tuple[Ints, pl.DataFrame]:
-    """The row of the label table in force after each event, and that table (rule 4)."""
+) -> tuple[Ints, pl.DataFrame, Ints]:
+    """The row of the label table in force after each event, that table, and which event set each row (rule 4)."""
     sets = kind == CODE[Kind.UPDATED]
     sets[opened[opened >= 0]] = True
     count = np.cumsum(sets)
@@ -287,7 +288,8 @@ def _labels(
     given = history.select((*LABELS, "cleared")).select(pl.all().gather(row[setters]))
     start = before[case[setters]]  # of the setters of the case, the first one's position among `setters`
     columns = [_in_force(given, number, start) for number in range(len(LABELS))]
-    return state, pl.concat([empty(LABEL_COLUMNS).clear(1), pl.DataFrame(columns)])
+    labels = pl.concat([empty(LABEL_COLUMNS).clear(1), pl.DataFrame(columns)])
+    return state, labels, np.concatenate(([-1], setters))
 
 
 def _in_force(given: pl.DataFrame, number: int, start: Ints) -> pl.Series:

@@ -1,0 +1,133 @@
+"""derive: the set of events of many cases -> their verdicts, all clocks, as of `now`."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from monitor.cases import Cases, Ints, enumerated, instants, ordered
+from monitor.clocks.cycles import cycles
+from monitor.clocks.openings import Openings, promised, truncated
+from monitor.clocks.outcome import NONE, Rows, judge
+from monitor.clocks.pauses import resolved
+from monitor.clocks.rules import Rules, microseconds, rules_of
+from monitor.clocks.segments import Runs, Segments
+from monitor.clocks.timing import Timing
+from monitor.frames import CLOCK, OUTCOME, SPAN, VERDICTS, conform, empty
+from monitor.names import CLOCKS, LABELS, Clock, Kind
+from monitor.policy import PolicySet
+
+
+def derive(
+    history: pl.DataFrame | Cases, policies: PolicySet, now: datetime, grace: timedelta | None = None
+) -> pl.DataFrame:
+    """The verdicts of all cases in `history`: a pure function of the set of its rows.
+
+    :param history: HISTORY in any order (every event of each case in it), or what `ordered` made of it
+    :param now: running clocks are judged as of it; `wake` says from when on (`wake < now`) a row may differ
+    :param grace: how long after its due a breach is published that no event decided; None: as each case's policy
+        version says
+    :returns: VERDICTS: the clocks that the case's policy version names, and first_response and resolution always
+    """
+    cases = history if isinstance(history, Cases) else ordered(history)
+    rules = rules_of(policies)
+    which = np.flatnonzero(cases.opened >= 0)
+    if not len(which):
+        return empty(VERDICTS)
+    version = np.full(cases.height, -1, dtype=np.int64)
+    version[which] = rules.version_of(cases.time[cases.opened[which]])
+    waits = rules.grace if grace is None else np.full_like(rules.grace, grace // timedelta(microseconds=1))
+    plain = Timing(cases, rules)
+    parts = []
+    for runs, segments in _clocks(cases, rules, which, version):
+        total = runs.clock == Clock.TOTAL_RESOLUTION
+        timing = Timing(cases, rules, resolved(cases)) if total else plain
+        parts.append(judge(cases, runs, segments, timing, microseconds(now), waits[version[runs.case]]))
+    return _frame(cases, rules, version, Rows.together(parts))
+
+
+def _clocks(cases: Cases, rules: Rules, which: Ints, version: Ints) -> Iterator[tuple[Runs, Segments]]:
+    """Runs and segments of one clock after the other."""
+    named = {clock: which[rules.named[version[which], number]] for number, clock in enumerate(CLOCKS)}
+    named[Clock.ACKNOWLEDGEMENT] = named[Clock.ACKNOWLEDGEMENT][cases.complaint()[named[Clock.ACKNOWLEDGEMENT]]]
+    wanted = [clock for clock in CLOCKS if len(named[clock])]
+    chosen = _chosen(cases, rules, version, wanted)
+    openings = Openings.of(cases, rules)
+    resolves = cases.resolves
+
+    parts = openings.segments(which, chosen[Clock.FIRST_RESPONSE])
+    answers = openings.answered(parts, which)
+    runs, stop = openings.runs(Clock.FIRST_RESPONSE, which, answers | resolves)
+    yield runs, truncated(parts, runs, stop)
+
+    if Clock.NEXT_RESPONSE in wanted:
+        stops = np.full(cases.height, len(cases.time), dtype=np.int64)
+        stops[which] = np.where(rules.named[version[which], CLOCKS.index(Clock.NEXT_RESPONSE)], stop, len(cases.time))
+        yield cycles(cases, rules, stops, chosen[Clock.NEXT_RESPONSE])
+
+    parts = openings.segments(which, chosen[Clock.RESOLUTION])
+    runs, stop = openings.runs(Clock.RESOLUTION, which, resolves)
+    yield runs, truncated(parts, runs, stop)
+
+    if Clock.TOTAL_RESOLUTION in wanted:
+        some = named[Clock.TOTAL_RESOLUTION]
+        parts = openings.segments(some, chosen[Clock.TOTAL_RESOLUTION], openings.reopenings())
+        runs, stop = openings.last_runs(some)
+        yield runs, truncated(parts, runs, stop)
+
+    if Clock.ACKNOWLEDGEMENT in wanted:
+        some = named[Clock.ACKNOWLEDGEMENT]
+        parts = openings.segments(some, chosen[Clock.ACKNOWLEDGEMENT])
+        answers = openings.answered(parts, some) | cases.mask(Kind.ACKNOWLEDGED)
+        runs, stop = openings.runs(Clock.ACKNOWLEDGEMENT, some, answers | resolves)
+        yield runs, truncated(parts, runs, stop)
+
+    if Clock.PROMISE in wanted:
+        some = named[Clock.PROMISE]
+        parts = openings.segments(some, chosen[Clock.PROMISE])
+        runs, stop = openings.runs(Clock.PROMISE, some, resolves)
+        yield runs, promised(cases, truncated(parts, runs, stop), chosen[Clock.PROMISE])
+
+
+def _chosen(cases: Cases, rules: Rules, version: Ints, clocks: list[Clock]) -> dict[Clock, Ints]:
+    """For each clock the line that fits each row of `cases.labels`: global number, -1 for none."""
+    owner = cases.case[cases.setter[1:]]
+    labels = cases.labels.tail(-1).with_columns(pl.Series("complaint", cases.complaint()[owner]))
+    lines = rules.choose(labels, version[owner], clocks)
+    return {clock: np.concatenate(([-1], lines[clock])) for clock in clocks}
+
+
+def _frame(cases: Cases, rules: Rules, version: Ints, rows: Rows) -> pl.DataFrame:
+    """VERDICTS of the rows."""
+    first = cases.first[rows.case]
+    policy = version[rows.case]
+    labels = cases.labels.select(pl.all().gather(rows.state))
+    frame = pl.DataFrame(
+        {
+            "case_key": cases.column("case_key", first),
+            "case": cases.column("case", first),
+            "clock": enumerated(rows.clock, CLOCK),
+            "cycle": rows.cycle,
+            "complaint": cases.complaint()[rows.case],
+            "policy": policy,
+            "line": _spans(np.where(rows.line < 0, NONE, rows.line - rules.first_line[policy])),
+            "target": _spans(rows.target).cast(SPAN),
+            "started": instants(rows.started),
+            "due": instants(rows.due, rows.due != NONE),
+            "stopped": instants(rows.stopped, rows.stopped != NONE),
+            "outcome": enumerated(rows.outcome, OUTCOME),
+            "on_arrival": rows.on_arrival,
+            "elapsed": _spans(rows.elapsed).cast(SPAN),
+            "paused": _spans(rows.paused).cast(SPAN),
+            "decided": instants(rows.decided, rows.decided != NONE),
+            "wake": instants(rows.wake, rows.wake != NONE),
+            **{label: labels[label] for label in LABELS},
+        }
+    )
+    return conform(frame, VERDICTS)
+
+
+def _spans(values: Ints) -> pl.Series:
+    """Values, null where NONE."""
+    return pl.Series(values).set(pl.Series(values == NONE), None)
