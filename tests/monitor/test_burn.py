@@ -1,15 +1,15 @@
 """Burn pairs: which windows are watched and how fast the budget must burn there.
 
-    period 30 d, goal 95 %                    the factor says how much faster than even spending
-    |--------------------------- 30 d --------------------------->|
-    page     2 % in  1 h  and still in  5 m   0.02 x 720 h /  1 h = 14.4
-    page     5 % in  6 h  and still in 30 m   0.05 x 720 h /  6 h =  6
-    ticket  10 % in  1 d  and still in  2 h   0.10 x 720 h / 24 h =  3
-    ticket  10 % in  3 d  and still in  6 h   0.10 x 720 h / 72 h =  1
+period 30 d, goal 95 %                    the factor says how much faster than even spending
+|--------------------------- 30 d --------------------------->|
+page     2 % in  1 h  and still in  5 m   0.02 x 720 h /  1 h = 14.4
+page     5 % in  6 h  and still in 30 m   0.05 x 720 h /  6 h =  6
+ticket  10 % in  1 d  and still in  2 h   0.10 x 720 h / 24 h =  3
+ticket  10 % in  3 d  and still in  6 h   0.10 x 720 h / 72 h =  1
 
-    goal 80 %: all failing burns at 5, so that 14.4 could never fire; 0.9 x 5 = 4.5
-    page     2 % in  1 h -> 3 h 12 m          0.02 x 720 h / 3.2 h = 4.5
-    page     5 % in  6 h -> 8 h               0.05 x 720 h / 8 h   = 4.5
+goal 80 %: all failing burns at 5, so that 14.4 could never fire; 0.9 x 5 = 4.5
+page     2 % in  1 h -> 3 h 12 m          0.02 x 720 h / 3.2 h = 4.5
+page     5 % in  6 h -> 8 h               0.05 x 720 h / 8 h   = 4.5
 """
 
 from datetime import timedelta

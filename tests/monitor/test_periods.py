@@ -1,7 +1,7 @@
 """Periods of objectives.
 
-    rolling   |<---------- 30 d ---------->| now
-    calendar  |<-- so far -->| now         |        the month of Berlin began at 22:00 or 23:00 UTC
+rolling   |<---------- 30 d ---------->| now
+calendar  |<-- so far -->| now         |        the month of Berlin began at 22:00 or 23:00 UTC
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,9 +1,9 @@
 """Judgements of objectives, and which burn pairs fire.
 
-    30 d                                        1 h   5 m  now
-    |--------------------------------------------|-----|---|
-     good 990, bad 10: budget of 5 % = 50, 10 used
-                                                  bad 12 of 80: 15 % / 5 % = burns 3 x
+30 d                                        1 h   5 m  now
+|--------------------------------------------|-----|---|
+ good 990, bad 10: budget of 5 % = 50, 10 used
+                                              bad 12 of 80: 15 % / 5 % = burns 3 x
 """
 
 from collections.abc import Mapping, Sequence
