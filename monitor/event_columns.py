@@ -19,8 +19,8 @@ from monitor.event_json import EXPECTED_ATTRIBUTES
 from monitor.event_structs import ANSWERS, add_answers, promises_of
 from monitor.frames import INSTANT
 
-_TRUE: Final = ("true", "1", "yes", "t", "y")
-_FALSE: Final = ("false", "0", "no", "f", "n")
+TRUE_WORDS: Final = ("true", "1", "yes", "t", "y")
+FALSE_WORDS: Final = ("false", "0", "no", "f", "n")
 Column = tuple[pl.Series, Faults]
 
 
@@ -157,8 +157,8 @@ def _read_flag(field: Field, column: pl.Series, from_text: bool) -> Column:
     if faults or not from_text:
         return _nothing(texts, pl.Boolean()), faults or _wrong(field.name, texts, field.expected, texts.is_not_null())
     words = texts.str.strip_chars().str.to_lowercase()
-    flags = words.is_in(_TRUE)
-    known = flags | words.is_in(_FALSE)
+    flags = words.is_in(TRUE_WORDS)
+    known = flags | words.is_in(FALSE_WORDS)
     return where(flags, known.fill_null(False)), _wrong(field.name, texts, field.expected, ~known & (words != ""))
 
 
@@ -183,7 +183,7 @@ def _read_given(field: Field, column: pl.Series, from_text: bool) -> Column:
     given = texts != ""
     if from_text:
         words = texts.str.strip_chars().str.to_lowercase()
-        given &= ~words.is_in(_FALSE) & (words.cast(pl.Float64, strict=False).fill_null(1) != 0)
+        given &= ~words.is_in(FALSE_WORDS) & (words.cast(pl.Float64, strict=False).fill_null(1) != 0)
     return where(given, (texts != "").fill_null(False)), faults
 
 
