@@ -59,7 +59,7 @@ class RoleHealth:
         if self.status != Status.RUNNING:
             return self.detail or f"the {self.role} is {self.status}"
         for partition in self.partitions.values():
-            if partition.status in (Status.HALTED, Status.FAILING):
+            if partition.detail:
                 return partition.detail
         restoring = [p.partition for p in self.partitions.values() if p.status != Status.RUNNING]
         if restoring:

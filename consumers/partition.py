@@ -1,0 +1,312 @@
+"""One partition of the events topics, from its assignment to its revocation.
+
+    take over (fence) -> restore -> seek -> [ fetch, decode ] -> [ step, apply, encode ] -> commit
+                                             reading: always      folding: once a checkpoint
+                                             a little ahead
+
+After any failed commit, or one of unknown outcome, the state is thrown away and made again from `sqm.state`.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError, ProducerFenced
+
+from consumers.changelog import FrameError
+from consumers.client import Pauses, said
+from consumers.committer import Checkpoint, Committer
+from consumers.fold import Chunk, Folder, chunk
+from consumers.health import PartitionHealth, Status
+from consumers.partition_time import PartitionTime, Question
+from consumers.policies import Policies
+from consumers.restore import restored
+from consumers.settings import Settings
+from consumers.state_log import StateLog
+from monitor.names import Topic
+
+log = structlog.get_logger()
+
+FINISH_SECONDS: Final = 10.0  # what a commit under way may take when the partition is revoked
+BEAT_SHARE: Final = 0.05  # seconds between two beats for each partition of the worker
+
+
+class Hole(Exception):
+    """Events that should be read next are not there; the message says how many and which."""
+
+    retriable = False
+
+
+class MembershipLost(Exception):
+    """Another worker took the partition over, or the group is in trouble: join it anew."""
+
+    retriable = True
+
+
+@dataclass
+class Shared:
+    """What the partitions of one worker have in common."""
+
+    settings: Settings
+    policies: Policies
+    consumer: AIOKafkaConsumer
+    asker: AIOKafkaConsumer  # answers where topics begin and end, uncommitted records included
+    pool: Executor
+    share: int  # records that one partition may fold at once
+    partitions: int
+    wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.pool, work, *arguments)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A state that was given up in good order: it can be used again while `sqm.state` still ends there."""
+
+    log: StateLog
+    end: int
+
+
+class Partition:
+    """See the module."""
+
+    def __init__(self, number: int, shared: Shared, health: PartitionHealth, kept: Kept | None = None) -> None:
+        self.number = number
+        self.health = health
+        self.kept = kept
+        self._shared = shared
+        self._kafka = shared.settings.kafka
+        self._topics = [TopicPartition(topic, number) for topic in self._kafka.events_topics]
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._chunks: list[Chunk] = []
+        self._time: PartitionTime | None = None
+
+    async def run(self) -> None:
+        """Work until stopped. Raises MembershipLost; other failures are tried again, or halt this partition."""
+        pauses = Pauses(self._kafka.retry_pause_seconds)
+        while not self._stopping:
+            try:
+                await self._live(pauses)
+            except (FrameError, Hole) as error:
+                self._ail(Status.HALTED, str(error))
+                log.error("halted", partition=self.number, error=str(error))
+                return
+            except (ProducerFenced, MembershipLost) as error:
+                if self._stopping:
+                    return
+                raise MembershipLost(f"partition {self.number} was taken over: {said(error)}") from error
+            except KafkaError as error:
+                self._ail(Status.RESTORING, f"partition {self.number} begins anew: {said(error)}")
+                log.warning("partition begins anew", partition=self.number, error=repr(error))
+            except Exception as error:
+                self._ail(Status.FAILING, f"partition {self.number} fails again and again: {error!r}")
+                log.exception("partition begins anew", partition=self.number)
+            if not self._stopping:
+                await asyncio.sleep(pauses.next())
+
+    def stop(self) -> None:
+        """Finish the commit under way, if any, and end."""
+        self._stopping = True
+        self._wake.set()
+
+    def asked(self, question: Question) -> None:
+        """The ends of the topics, by topic, were asked for."""
+        if self._time is not None:
+            self._time.asked(question)
+            self.health.lag = self._time.lag
+
+    def _ail(self, status: Status, detail: str) -> None:
+        self.health.status, self.health.detail, self.health.current = status, detail, False
+
+    # --- one life: from taking over to the first failure ---
+
+    async def _live(self, pauses: Pauses) -> None:
+        committer = Committer(self._kafka, self.number)
+        try:
+            await committer.start()
+            restored_log = await self._restore()
+            await self._seek(restored_log)
+            await self._know_policies()
+            self._begin(restored_log)
+            pauses.reset()
+            await self._work(Folder(self._shared.settings, restored_log, self.health), committer)
+        finally:
+            self._time, self._chunks = None, []
+            await committer.close()
+
+    async def _restore(self) -> StateLog:
+        kept, self.kept = self.kept, None
+        if kept is not None:
+            state = TopicPartition(self._kafka.topic(Topic.STATE), self.number)
+            if (await self._shared.asker.end_offsets([state]))[state] == kept.end:
+                return kept.log
+        self.health.status = Status.RESTORING
+        return await restored(self._kafka, self.number)
+
+    async def _seek(self, restored_log: StateLog) -> None:
+        """Read on from where the state ends. The group's own offsets are for others to look at."""
+        asker, consumer = self._shared.asker, self._shared.consumer
+        begins, ends = await asker.beginning_offsets(self._topics), await asker.end_offsets(self._topics)
+        for where in self._topics:
+            stored = restored_log.state.offsets.get(where.topic)
+            offset = begins[where] if stored is None else stored
+            if stored is not None:
+                self._no_hole(where, stored, begins[where], ends[where])
+            committed = await consumer.committed(where)
+            if committed is not None and committed != offset:
+                log.warning("group offset disagrees with the state", at=str(where), group=committed, state=offset)
+            try:
+                consumer.seek(where, offset)
+            except IllegalStateError as error:
+                raise MembershipLost(said(error)) from error
+
+    def _no_hole(self, where: TopicPartition, stored: int, begin: int, end: int) -> None:
+        place = f"{where.topic}, partition {where.partition}"
+        if stored < begin:
+            raise Hole(
+                f"{place}: the state ends at offset {stored}, the topic begins at {begin}: "
+                f"{begin - stored} records are gone that were never counted"
+            )
+        if stored > end:
+            raise Hole(
+                f"{place}: the state ends at offset {stored}, the topic at {end}: "
+                f"it was truncated or made anew, {stored - end} counted records are gone"
+            )
+
+    async def _know_policies(self) -> None:
+        if self._shared.policies.current is None:
+            topic = self._kafka.topic(Topic.POLICY)
+            self._ail(Status.STARTING, f"waiting for policies on {topic}: a judge, or sqm run, publishes them")
+        await self._shared.policies.first()
+
+    def _begin(self, restored_log: StateLog) -> None:
+        state = restored_log.state
+        positions = {where.topic: state.offsets.get(where.topic, 0) for where in self._topics}
+        self._time = PartitionTime(
+            positions, self._shared.settings.clock == "event", now=state.now, newest=restored_log.newest
+        )
+        self._room.set()
+        self._wake.clear()
+        self.health.status, self.health.detail, self.health.now = Status.RUNNING, "", state.now
+
+    async def _work(self, folder: Folder, committer: Committer) -> None:
+        reading = asyncio.create_task(self._read())
+        folding = asyncio.create_task(self._fold(folder, committer))
+        try:
+            await asyncio.wait([reading, folding], return_when=asyncio.FIRST_COMPLETED)
+            for task in (folding, reading):
+                if task.done():
+                    task.result()  # raises what ended it
+            if committer.state_end is not None:
+                self.kept = Kept(folder.log, committer.state_end)
+        finally:
+            for task in (reading, folding):
+                task.cancel()
+            await asyncio.wait([reading, folding])
+
+    # --- reading ---
+
+    async def _read(self) -> None:
+        """Fetch and decode, at most twice as far ahead as is folded at once."""
+        shared, consumer = self._shared, self._shared.consumer
+        waiting = shared.settings.worker.batch_records
+        positions: dict[str, int] = {}
+        while True:
+            await self._room.wait()
+            try:
+                fetched = await consumer.getmany(*self._topics, timeout_ms=250, max_records=waiting)
+                reached = {where.topic: await consumer.position(where) for where in self._topics}
+            except OffsetOutOfRangeError:
+                raise  # what is missing is found out when beginning anew
+            except (KafkaError, IllegalStateError) as error:
+                raise MembershipLost(said(error)) from error
+            if not fetched and reached == positions:
+                continue
+            positions = reached
+            with self.health.timed("decode"):
+                self._chunks.append(await self._decode(fetched, positions))
+            self.health.records += self._chunks[-1].records
+            if sum(c.records for c in self._chunks) >= shared.share:
+                self._room.clear()
+                self._wake.set()
+
+    async def _decode(self, fetched: dict[TopicPartition, Sequence[Any]], positions: dict[str, int]) -> Chunk:
+        policies = await self._shared.policies.first()
+        future_after = self._shared.wall() + policies.newest.limits.future_skew
+        by_topic = {where.topic: fetched[where] for where in self._topics if where in fetched}
+        advancing = self._shared.settings.clock == "event"
+        decoded: Chunk = await self._shared.in_thread(
+            lambda: chunk(by_topic, positions, future_after, advancing=advancing)
+        )
+        return decoded
+
+    # --- folding ---
+
+    async def _fold(self, folder: Folder, committer: Committer) -> None:
+        interval = self._shared.settings.worker.checkpoint_seconds
+        clock = asyncio.get_running_loop().time
+        # Partitions take turns, so that not all of them step at once.
+        due = clock() + interval * (self.number % self._shared.partitions) / self._shared.partitions
+        beaten = 0.0
+        while not self._stopping:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    await self._wake.wait()
+            self._wake.clear()
+            due = clock() + interval
+            if self._stopping:
+                return
+            beat = clock() - beaten >= max(interval, BEAT_SHARE * self._shared.partitions) * 0.9
+            checkpoint = await self._checkpoint(folder, beat=beat)
+            if checkpoint is not None:
+                await self._commit(committer, checkpoint)
+                beaten = clock()
+
+    async def _checkpoint(self, folder: Folder, *, beat: bool) -> Checkpoint | None:
+        """Fold what was read, and what ripened; None: there is nothing to commit."""
+        time = self._time
+        assert time is not None
+        chunks, self._chunks = self._chunks, []
+        self._room.set()
+        state = folder.log.state
+        positions = {where.topic: state.offsets[where.topic] for where in self._topics if where.topic in state.offsets}
+        for c in chunks:
+            positions |= c.positions
+            for topic, position in c.positions.items():
+                time.folded(topic, position, c.newest_event.get(topic), c.newest_record.get(topic))
+        now = time.advance()
+        policies = await self._shared.policies.first()
+        ripe = now is not None and state.next_wake is not None and state.next_wake < now
+        new_rules = state.policies not in (None, policies.digest)
+        moved = now != state.now or any(state.offsets.get(topic) != at for topic, at in positions.items())
+        if not (any(c.records for c in chunks) or ripe or new_rules or (moved and beat)):
+            return None
+        checkpoint: Checkpoint = await self._shared.in_thread(
+            folder.fold, chunks, now, time.newest_events, positions, policies
+        )
+        return checkpoint
+
+    async def _commit(self, committer: Committer, checkpoint: Checkpoint) -> None:
+        with self.health.timed("commit"):
+            await committer.commit(checkpoint)
+        time, health = self._time, self.health
+        assert time is not None
+        health.now, health.current, health.lag = time.now, time.current, time.lag
+        health.last_commit = self._shared.wall()
+
+
+async def finished(task: "asyncio.Task[None]") -> None:
+    """Wait until a stopped partition has ended, and cancel it should it not."""
+    _, pending = await asyncio.wait([task], timeout=FINISH_SECONDS)
+    if pending:
+        task.cancel()
+        await asyncio.wait([task])

@@ -1,0 +1,180 @@
+"""The worker: a member of the consumer group over the events topics, with one `Partition` for each it is assigned."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+
+from consumers import slots, topics
+from consumers.client import Pauses, consumer, persist, said, started
+from consumers.follow import ANSWER_SECONDS, stopped
+from consumers.health import PartitionHealth, RoleHealth, Status
+from consumers.partition import Kept, MembershipLost, Partition, Shared, finished
+from consumers.partition_time import Question
+from consumers.policies import Policies
+from consumers.settings import Settings
+
+log = structlog.get_logger()
+
+ASK_SECONDS: Final = 0.25  # how often it is asked where the events topics end
+THREADS: Final = max(2, os.cpu_count() or 2)
+
+
+class Worker:
+    """Folds events into state until it is stopped or cancelled. `health` says how it fares."""
+
+    def __init__(self, settings: Settings, policies: Policies) -> None:
+        self._settings = settings
+        self._policies = policies
+        self._stop = asyncio.Event()
+        self.health = RoleHealth("worker")
+
+    async def run(self) -> None:
+        """Work until `stop`; goes on by itself after any trouble with Kafka.
+
+        Raises TopicsUnfit, BadConnection, SlotTaken, and OSError for a data folder that cannot be written.
+        """
+        pauses = Pauses(self._settings.kafka.retry_pause_seconds)
+        with slots.held(self._settings.data_dir, self._settings.worker.slot) as slot:
+            while not self._stop.is_set():
+                session = Session(self._settings, self._policies, self.health, slot)
+                try:
+                    await session.run(self._stop, pauses)
+                except (KafkaError, MembershipLost) as error:
+                    self.health.set(Status.DISCONNECTED, f"the worker joins its group anew: {said(error)}")
+                    log.warning("the worker joins its group anew", error=said(error))
+                    await asyncio.sleep(pauses.next())
+        self.health.set(Status.STOPPED)
+
+    def stop(self) -> None:
+        """Finish the commits under way and end."""
+        self._stop.set()
+
+
+class Session(ConsumerRebalanceListener):  # type: ignore[misc]
+    """One membership in the group."""
+
+    def __init__(self, settings: Settings, policies: Policies, health: RoleHealth, slot: int) -> None:
+        self._settings = settings
+        self._kafka = settings.kafka
+        self._policies = policies
+        self._health = health
+        self._slot = slot
+        self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
+        self._kept: dict[int, Kept] = {}
+        self._shared: Shared | None = None
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self, stop: asyncio.Event, pauses: Pauses) -> None:
+        """Be a member until `stop`, or until a failure that needs a new membership, which is raised."""
+        self._health.set(Status.STARTING, f"the worker connects to Kafka at {self._kafka.bootstrap}")
+        await topics.ensure(self._kafka)
+        async with AsyncExitStack() as stack:
+            pool = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="fold"))
+            group = await self._client(stack, group_id=self._kafka.group, **self._member())
+            asker = await self._client(stack, isolation_level="read_uncommitted")
+            self._shared = Shared(self._settings, self._policies, group, asker, pool, 0, 0)
+            stack.push_async_callback(self._stop_partitions)
+            group.subscribe(list(self._kafka.events_topics), listener=self)
+            asking = asyncio.create_task(self._keep_asking(asker, pauses))
+            stopping = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait([asking, stopping, self._failed], return_when=asyncio.FIRST_COMPLETED)
+                for done in (self._failed, asking):
+                    if done.done():
+                        done.result()
+            finally:
+                asking.cancel()
+                stopping.cancel()
+                await asyncio.wait([asking, stopping])
+
+    def _member(self) -> dict[str, object]:
+        options: dict[str, object] = {"partition_assignment_strategy": (RangePartitionAssignor,)}
+        if self._settings.worker.static:
+            options["group_instance_id"] = f"{self._settings.worker.host}-{self._slot}"
+        return options
+
+    async def _client(self, stack: AsyncExitStack, **options: object) -> AIOKafkaConsumer:
+        client = await persist("joining", self._kafka, lambda: started(consumer(self._kafka, **options)))
+        stack.push_async_callback(stopped, client)
+        return client
+
+    # --- rebalancing: aiokafka calls these ---
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        await self._stop_partitions()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        numbers: dict[int, set[str]] = {}
+        for topic, number in assigned:
+            numbers.setdefault(number, set()).add(topic)
+        assert self._shared is not None
+        worker = self._settings.worker
+        self._shared.partitions = max(1, len(numbers))
+        self._shared.share = max(worker.batch_records, worker.checkpoint_events // self._shared.partitions)
+        for number in sorted(numbers):
+            if numbers[number] != set(self._kafka.events_topics):
+                self._fail(MembershipLost(f"partition {number} came without all of its topics: {numbers[number]}"))
+                return
+            health = self._health.partitions[number] = PartitionHealth(number)
+            partition = Partition(number, self._shared, health, self._kept.pop(number, None))
+            task = asyncio.create_task(partition.run(), name=f"partition-{number}")
+            task.add_done_callback(self._ended)
+            self._running[number] = (partition, task)
+        self._kept.clear()
+        log.info("partitions assigned", partitions=sorted(numbers))
+
+    async def _stop_partitions(self) -> None:
+        running, self._running = self._running, {}
+        for partition, _ in running.values():
+            partition.stop()
+        await asyncio.gather(*(finished(task) for _, task in running.values()))
+        self._kept = {number: p.kept for number, (p, _) in running.items() if p.kept is not None}
+        self._health.partitions.clear()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
+    # --- time ---
+
+    async def _keep_asking(self, asker: AIOKafkaConsumer, pauses: Pauses) -> None:
+        """Ask where the topics end, and tell the partitions; tells by the way whether Kafka answers."""
+        while True:
+            running = {number: partition for number, (partition, _) in self._running.items()}
+            asked_at = datetime.now(UTC)
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    ends = await asker.end_offsets(
+                        [
+                            TopicPartition(topic, number)
+                            for topic in self._kafka.events_topics
+                            for number in running or [0]
+                        ]
+                    )
+            except (KafkaError, TimeoutError) as error:
+                detail = f"Kafka at {self._kafka.bootstrap} does not answer; the worker goes on by itself when it does"
+                if self._health.status != Status.DISCONNECTED:
+                    log.warning("Kafka does not answer", at=self._kafka.bootstrap, error=said(error))
+                self._health.set(Status.DISCONNECTED, detail)
+            else:
+                if self._health.status != Status.RUNNING:
+                    log.info("connected", at=self._kafka.bootstrap)
+                self._health.set(Status.RUNNING)
+                pauses.reset()
+                for number, partition in running.items():
+                    by_topic = {t: ends[TopicPartition(t, number)] for t in self._kafka.events_topics}
+                    partition.asked(Question(asked_at, by_topic))
+            await asyncio.sleep(ASK_SECONDS)
