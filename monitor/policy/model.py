@@ -22,6 +22,7 @@ from monitor.policy.values import (
     Flag,
     Instant,
     Name,
+    Names,
     Number,
     Part,
     Share,
@@ -44,10 +45,6 @@ class OnChange(StrEnum):
     KEEP = "keep"  # the line it started under stays
 
 
-def _one_or_many(written: object) -> object:
-    return [written] if isinstance(written, str) else written
-
-
 def _enum(kind: type[StrEnum]) -> BeforeValidator:
     return BeforeValidator(lambda w: kind(w) if w in list(kind) else w)
 
@@ -60,7 +57,6 @@ def _none_for_false(written: object) -> object:
     return "none" if written == "false" else written
 
 
-Names = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_many)]
 ClockName = Annotated[Clock, _enum(Clock)]
 AtRisk = Annotated[
     Decimal | None,

@@ -137,6 +137,10 @@ def positive(parse: Callable[[object], Any], said: str) -> Callable[[object], An
     return parse_positive
 
 
+def _one_or_many(written: object) -> object:
+    return [written] if isinstance(written, str) else written
+
+
 def _target_text(target: timedelta | BusinessDays) -> str:
     return str(target) if isinstance(target, BusinessDays) else format_span(target)
 
@@ -175,6 +179,7 @@ Share = Annotated[Decimal, PlainValidator(parse_share), PlainSerializer(decimal_
 Number = Annotated[
     Decimal, PlainValidator(parse_decimal), PlainSerializer(decimal_text), WithJsonSchema(_NUMBER_SCHEMA)
 ]
+Names = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_many)]
 Whole = Annotated[int, BeforeValidator(parse_whole), Field(ge=0)]
 Count = Annotated[int, BeforeValidator(parse_whole), Field(ge=1)]
 Flag = Annotated[bool, BeforeValidator(parse_flag)]
