@@ -15,6 +15,8 @@ from monitor.tiers import Tiers as Tiers
 
 BUCKET_SECONDS: Final = 10
 
+UNBINNED: Final = "case.answered"  # its times are those of first_response, whose distribution is kept
+
 _VALUES: Final[Columns] = {name: CELLS[name] for name in ("measure", "bin", "n", "total")}
 # What a case contributes, before its labels are admitted to a series (afterwards: frames.CONTRIBUTIONS).
 LABELLED: Final[Columns] = {"case_key": KEY, "bucket": BUCKET, **LABEL_COLUMNS, **_VALUES}
@@ -34,8 +36,8 @@ def contributions(verdicts: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
 
     A verdict counts once as `<clock>.<outcome>`, in the bucket of the instant that decided it; where that was a met
     clock the value is its elapsed time. A breached clock that has stopped counts as `<clock>.late` as well, at its
-    stop and with its elapsed time; so does a stopped clock without target as `<clock>.untargeted`. Rows without a
-    case are grouped.
+    stop and with its elapsed time; so does a stopped clock without target as `<clock>.untargeted`. A clock that the end
+    of its case cut short took no time that could be told. Rows without a case are grouped.
 
     :param verdicts: VERDICTS (or with `series`), all clocks of the cases
     :param facts: FACTS (or with `series`)
@@ -45,7 +47,8 @@ def contributions(verdicts: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     if not parts:
         return empty(columns)
     rows = pl.concat(parts)
-    rows = rows.with_columns(bin=bin_of(rows["value"]), total=(pl.col("value") * pl.col("n")).fill_null(0))
+    single = (pl.col("n") == 1) & (pl.col("measure") != UNBINNED)
+    rows = rows.with_columns(bin=pl.when(single).then(bin_of(rows["value"])), total=pl.col("value").fill_null(0))
     return _grouped(rows.select(list(columns)))
 
 
@@ -56,7 +59,7 @@ def _dimensions(frame: pl.DataFrame) -> list[str]:
 def _clock_rows(verdicts: pl.DataFrame) -> list[pl.DataFrame]:
     clock, outcome = pl.col("clock").to_physical(), pl.col("outcome")
     elapsed = pl.col("elapsed").dt.total_milliseconds()
-    stopped = pl.col("stopped").is_not_null()
+    took = pl.col("stopped").is_not_null() & ~pl.col("cut")
 
     def rows(chosen: pl.DataFrame, kind: pl.Expr, at: str, value: pl.Expr) -> pl.DataFrame:
         measure = clock.cast(pl.UInt8) * len(_KINDS) + kind.cast(pl.UInt8)
@@ -70,8 +73,8 @@ def _clock_rows(verdicts: pl.DataFrame) -> list[pl.DataFrame]:
         )
 
     met = pl.when(outcome == Outcome.MET).then(elapsed)
-    late = verdicts.filter((outcome == Outcome.BREACHED) & stopped)
-    untargeted = verdicts.filter((outcome == Outcome.NO_TARGET) & stopped)
+    late = verdicts.filter((outcome == Outcome.BREACHED) & took)
+    untargeted = verdicts.filter((outcome == Outcome.NO_TARGET) & took)
     return [
         rows(verdicts, outcome.to_physical(), "decided", met),
         rows(late, pl.lit(_LATE), "stopped", elapsed),

@@ -98,6 +98,7 @@ VERDICTS: Final[Columns] = {
     "due": INSTANT,
     "stopped": INSTANT,
     "outcome": OUTCOME,
+    "cut": pl.Boolean(),  # `stopped` is where its case ended otherwise (cancelled, given up): not a time it took
     "on_arrival": pl.Boolean(),  # breached because a change of target set a due already past
     "elapsed": SPAN,  # up to `stopped`, else to `now`
     "paused": SPAN,
@@ -111,7 +112,7 @@ FACTS: Final[Columns] = {
     "case_key": KEY,
     "measure": MEASURE,
     "at": INSTANT,  # null: without bucket
-    "value": pl.Int64(),  # milliseconds or thousandths; null: no value
+    "value": pl.Int64(),  # sum of the values of the `n`: milliseconds or thousandths; null: no value
     "wake": INSTANT,  # (on a row of its own with n = 0 where only time is awaited)
     "n": pl.Int32(),
     **LABEL_COLUMNS,

@@ -115,13 +115,13 @@ CASE_MEASURES = (
     "case.reopened",  # first reopening after the first resolve, at the first resolve
     "case.right_first_time",  # decided yes, at the first resolve
     "case.not_right_first_time",  # decided no, at the first resolve
-    "case.answered",  # first response was an answer, at that instant
+    "case.answered",  # first response was an answer, at that instant; the value is its elapsed time
     "case.answered_targeted",  # of these, with a target for first_response
     "case.answered_within",  # of these, within it
     "case.abandoned",  # given up before an answer, at that instant
     "case.abandoned_targeted",
     "case.abandoned_within",  # given up within the target of first_response
-    "case.abandoned_short",  # given up within limits.short_abandon
+    "case.abandoned_short",  # with a target, given up within limits.short_abandon
     "complaint.resolved",
     "complaint.upheld",
     "complaint.partly_upheld",

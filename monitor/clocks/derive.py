@@ -117,6 +117,7 @@ def _frame(cases: Cases, rules: Rules, version: Ints, rows: Rows) -> pl.DataFram
             "due": instants(rows.due, rows.due != NONE),
             "stopped": instants(rows.stopped, rows.stopped != NONE),
             "outcome": enumerated(rows.outcome, OUTCOME),
+            "cut": rows.cut,
             "on_arrival": rows.on_arrival,
             "elapsed": _spans(rows.elapsed).cast(SPAN),
             "paused": _spans(rows.paused).cast(SPAN),

@@ -18,7 +18,7 @@ _CODE = {outcome: np.uint8(code) for code, outcome in enumerate(OUTCOMES)}
 def measured(events: pl.DataFrame, policies: PolicySet, now: datetime) -> pl.DataFrame:
     """Two verdicts of each event: reported seconds against the target's seconds, without calendars and pauses.
 
-    `started`, `due` and `stopped` are null, the event's time decided. Abandoned ones are excluded; without a
+    `started` and `due` are null, the event's time is their stop and decided. Abandoned ones are excluded; without a
     reported time, or under a line of business days, there is no target.
 
     :param events: EVENTS of kind measured
@@ -56,6 +56,8 @@ def _verdicts(events: pl.DataFrame, rules: Rules, version: Ints, clock: Clock, l
         pl.Series("line", line - rules.first_line[version], dtype=pl.Int16).set(pl.Series(~judged), None),
         pl.Series("target", target).set(pl.Series(~judged), None).cast(SPAN),
         enumerated(outcome, OUTCOME).alias("outcome"),
+        pl.when(timed).then("time").alias("stopped"),
+        pl.lit(False).alias("cut"),
         pl.lit(False).alias("on_arrival"),
         reported.set(~timed, None).alias("elapsed"),
         pl.when(timed).then(pl.lit(0)).cast(SPAN).alias("paused"),

@@ -29,6 +29,7 @@ class Rows:
     due: Ints
     stopped: Ints
     outcome: npt.NDArray[np.uint8]
+    cut: Mask
     on_arrival: Mask
     elapsed: Ints
     paused: Ints
@@ -88,6 +89,7 @@ def judge(cases: Cases, runs: Runs, parts: Segments, timing: Timing, now: int, g
         due=np.where(due < NEVER, due, NONE),
         stopped=np.where(timed & (runs.end < NEVER), runs.end, NONE),
         outcome=outcome,
+        cut=timed & (runs.how == End.CUT),
         on_arrival=decision.on_arrival & (outcome == OUTCOME_CODE[Outcome.BREACHED]),
         elapsed=np.where(timed, elapsed, NONE),
         paused=np.where(timed, covered, NONE),
