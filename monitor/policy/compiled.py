@@ -201,13 +201,17 @@ class PolicySet:
         return _sha256("\n".join(version.digest for version in self.versions))
 
     def version_of(self, opened: pl.Expr) -> pl.Expr:
-        """Int16 expression: number of the version in force at `opened` (inclusive), -1 before all; null stays."""
+        """Int16 expression: number of the version in force at `opened` (inclusive), -1 before all; null stays.
+
+        Named as `opened` is.
+        """
         starts = [v.effective_from for v in self.versions if v.effective_from is not None]
         before = len(self.versions) - len(starts) - 1
-        number = pl.lit(before, pl.Int16)
+        known = opened.is_not_null()
+        number = known.cast(pl.Int16) * pl.lit(before, pl.Int16)
         for start in starts:
             number = number + (opened >= pl.lit(start)).cast(pl.Int16)
-        return pl.when(opened.is_not_null()).then(number)
+        return pl.when(known).then(number)
 
     def version_at(self, opened: datetime) -> PolicyVersion | None:
         """The version in force at an instant; None before all."""
