@@ -10,7 +10,7 @@ from monitor import binomial, burn
 from monitor.burn import Pair
 from monitor.frames import PAIRS, conform, empty
 from monitor.names import LABELS, Judged, SlaState
-from monitor.objectives import objective
+from monitor.objectives import Counting, objective
 from monitor.policy import PolicyVersion
 from monitor.policy.durations import format_span
 from monitor.policy.model import Sla
@@ -46,7 +46,6 @@ def _judged(rows: pl.DataFrame, sla: Sla, number: int, pair: Pair) -> pl.DataFra
         rows.filter(pl.col("window") == short).select(pl.col("good", "bad", "burn").name.suffix("_short"))
     )
     both = both.with_columns(
-        n=pl.col("good") + pl.col("bad"),
         pair=pl.lit(number),
         severity=pl.lit(str(pair.severity)),
         share=pl.lit(float(pair.share)),
@@ -60,7 +59,9 @@ def _judged(rows: pl.DataFrame, sla: Sla, number: int, pair: Pair) -> pl.DataFra
 
 
 def _what_became(both: pl.DataFrame, sla: Sla, pair: Pair) -> pl.Series:
-    miss = burn.miss(objective(sla).goal)
+    wanted = objective(sla)
+    assert isinstance(wanted, Counting)  # nothing else has pairs
+    miss = burn.miss(wanted.goal)
     limit = pair.factor * miss  # share of bad ones at which the burn rate is the factor
 
     def faster(good: str, bad: str) -> pl.Expr:
@@ -91,23 +92,24 @@ def _what_became(both: pl.DataFrame, sla: Sla, pair: Pair) -> pl.Series:
 def states(judgements: pl.DataFrame, pairs: pl.DataFrame, policy: PolicyVersion) -> pl.DataFrame:
     """(sla, labels…) -> `state` (a names.SlaState): each objective in one word, the worst that is true of it.
 
-    `breached` needs `min_events` in the period as well: a budget of half an event is not overspent by one.
+    `breached` needs `min_events` in the period as well: a budget of half an event is not overspent by one. Where a
+    value is held against a threshold, that is what `min_n` is for.
     """
     fewest = {sla.id: sla.min_events for sla in policy.slas}
     fires = pairs.filter(pl.col("judged") == Judged.BURNING).select("sla", *LABELS).unique()
     rows = judgements.filter(pl.col("window") == PERIOD).join(
         fires.with_columns(fires=pl.lit(True)), on=["sla", *LABELS], how="left", nulls_equal=True, maintain_order="left"
     )
-    n = pl.col("good") + pl.col("bad")
+    n = pl.col("n")
     few = n < pl.col("sla").replace_strict(fewest, return_dtype=pl.Int64, default=0)
     state = (
-        pl.when((pl.col("budget_left") < 0) & ~few)
+        pl.when(~pl.col("kept") & (~few | pl.col("goal").is_null()))
         .then(pl.lit(str(SlaState.BREACHED)))
         .when(pl.col("fires").fill_null(False))
         .then(pl.lit(str(SlaState.BURNING)))
         .when(n == 0)
         .then(pl.lit(str(SlaState.NO_DATA)))
-        .when(few)
+        .when(few & pl.col("goal").is_not_null() | pl.col("kept").is_null())
         .then(pl.lit(str(SlaState.TOO_FEW)))
         .otherwise(pl.lit(str(SlaState.OK)))
     )

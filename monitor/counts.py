@@ -1,7 +1,4 @@
-"""Numbers of good and bad outcomes in a window, over all partitions: what objectives are judged from.
-
-Only numbers are read here, never values, so bins are added up before anything else.
-"""
+"""Good and bad outcomes in a window, over all partitions: what objectives are judged from."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -9,13 +6,14 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from monitor.frames import LABEL_COLUMNS, MEASURE
+from monitor.frames import CELLS, LABEL_COLUMNS, MEASURE
+from monitor.objectives import Measures
 from monitor.state import State
-from monitor.sums import measure_of_key, series_of_key, without_bin
+from monitor.sums import measure_of_key, unpacked, without_bin
 from monitor.tiers import finest
 
-# (labels, measure) -> n; the same labels and measure may stand in several rows, one a partition.
-COUNTS: Final = {**LABEL_COLUMNS, "measure": MEASURE, "n": pl.Int64()}
+# (labels, measure, bin) -> n, total; the same may stand in several rows, one a partition.
+COUNTS: Final = {**LABEL_COLUMNS, **{name: CELLS[name] for name in ("measure", "bin", "n", "total")}}
 
 
 class Counted(NamedTuple):
@@ -23,30 +21,47 @@ class Counted(NamedTuple):
     tier: str  # of the cells that were read
 
 
-# (start, None: all time; end) -> the numbers of the buckets that start in [start, end].
-Counts = Callable[[datetime | None, datetime], Counted]
+class Counts:
+    """Reads what those measures come to in the cells of all partitions; a window asked for twice is read once.
+
+    Bins are added up at once where only numbers are wanted.
+    """
+
+    def __init__(self, states: Mapping[int, State], wanted: Measures) -> None:
+        self._states = states
+        codes = {name: code for code, name in enumerate(MEASURE.categories)}
+        counted, valued = ([codes[name] for name in names] for names in wanted)
+        self._project = _projection(counted, valued)
+        self._name = f"n {counted} values {valued}"
+        self._read: dict[tuple[datetime | None, datetime], Counted] = {}
+
+    def __call__(self, start: datetime | None, end: datetime, *, anchored: bool = False) -> Counted:
+        """The buckets that start in [start, end].
+
+        :param start: None: all time
+        :param anchored: the window grows from a fixed start, as a month so far
+        """
+        if (start, end) not in self._read:
+            tier = finest(end, start)
+            parts = [
+                _labelled(state, state.tiers.moving(self._name, start, end, tier, self._project, anchored=anchored))
+                for state in self._states.values()
+            ]
+            self._read[start, end] = Counted(pl.concat(parts) if parts else pl.DataFrame(schema=COUNTS), tier)
+        return self._read[start, end]
 
 
-def counts_of(states: Mapping[int, State], measures: tuple[str, ...]) -> Counts:
-    """Reads the numbers of those measures from the states' cells; a window asked for twice is read once."""
-    codes = sorted(MEASURE.categories.to_list().index(measure) for measure in set(measures))
-    name = "n:" + ",".join(map(str, codes))
-    held: dict[tuple[datetime | None, datetime], Counted] = {}
+def _projection(counted: list[int], valued: list[int]) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    measure, total = measure_of_key(), pl.col("total")
 
     def project(rows: pl.DataFrame) -> pl.DataFrame:
-        chosen = rows.filter(measure_of_key().is_in(codes))
-        return chosen.select(without_bin().alias("key"), "n", pl.lit(0, dtype=pl.Int64).alias("total"))
+        numbers = rows.filter(measure.is_in(counted)).select(without_bin().alias("key"), "n", total * 0)
+        if not valued:
+            return numbers
+        return pl.concat([numbers, rows.filter(measure.is_in(valued)).select("key", "n", "total")])
 
-    def read(start: datetime | None, end: datetime) -> Counted:
-        if (start, end) not in held:
-            tier = finest(end, start)
-            parts = [_labelled(state, state.tiers.moving(name, start, end, tier, project)) for state in states.values()]
-            held[start, end] = Counted(pl.concat(parts) if parts else pl.DataFrame(schema=COUNTS), tier)
-        return held[start, end]
-
-    return read
+    return project
 
 
 def _labelled(state: State, rows: pl.DataFrame) -> pl.DataFrame:
-    keyed = rows.select(series_of_key().alias("series"), measure_of_key().cat.to(MEASURE).alias("measure"), "n")
-    return keyed.join(state.series, on="series", how="left").select(list(COUNTS))
+    return unpacked(rows).join(state.series, on="series", how="left").select(list(COUNTS))

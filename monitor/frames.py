@@ -158,12 +158,14 @@ JUDGEMENTS: Final[Columns] = {
     "tier": pl.String(),  # of the cells that were read
     "good": pl.Int64(),  # null where the objective has nothing to count (a threshold of a mean or quantile)
     "bad": pl.Int64(),
-    "goal": pl.String(),  # decimal
+    "n": pl.Int64(),  # good + bad, or what the value is out of
+    "goal": pl.String(),  # decimal; null where only a value is held against a threshold
     "compliance": pl.Float64(),  # good / (good + bad); null: no events
     "burn": pl.Float64(),  # (1 - compliance) / (1 - goal)
     "budget_left": pl.Float64(),  # 1 - burn, of the period only; may be negative
     "value": pl.Float64(),  # of an indicator, in its unit
     "threshold": pl.Float64(),
+    "kept": pl.Boolean(),  # whether the goal, or threshold, is kept; null: no events, or no value
 }
 
 # What became of one burn pair of one objective.

@@ -8,22 +8,29 @@ Without events there is no value. Source: Google, The Site Reliability Workbook 
 """
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import polars as pl
 
 from monitor import burn
 from monitor.burn import Pair
-from monitor.counts import Counted, Counts
+from monitor.counts import Counted
 from monitor.frames import JUDGEMENTS, conform, empty
-from monitor.objectives import Objective, objective
+from monitor.objectives import Counting, Objective, Valuing, objective
 from monitor.periods import bounds
 from monitor.policy import PolicyVersion
 from monitor.policy.conditions import fits
 from monitor.policy.durations import format_span
-from monitor.policy.model import Sla
+from monitor.policy.model import CalendarPeriod, Sla
+from monitor.sample import Sample
 
 PERIOD: Final = "period"
+
+
+class Reads(Protocol):
+    """What `counts.Counts` does."""
+
+    def __call__(self, start: datetime | None, end: datetime, *, anchored: bool = False) -> Counted: ...
 
 
 class Asked(NamedTuple):
@@ -31,82 +38,106 @@ class Asked(NamedTuple):
 
     window: str
     start: datetime
+    anchored: bool  # grows from a fixed start
 
 
 def pairs_of(sla: Sla, now: datetime) -> tuple[Pair, ...]:
-    """The burn pairs of an objective as of `now` (factors follow a month's real length); () where it wants none."""
-    if sla.alerts.burn == "none":
+    """The burn pairs of an objective as of `now` (factors follow a month's real length); () where it has none."""
+    wanted = objective(sla)
+    if sla.alerts.burn == "none" or not isinstance(wanted, Counting):
         return ()
     period = bounds(sla.period, now)
-    return burn.pairs(objective(sla).goal, period.length, period.longest)
+    return burn.pairs(wanted.goal, period.length, period.longest)
 
 
 def asked(sla: Sla, now: datetime) -> tuple[Asked, ...]:
     """The windows that an objective is judged over: its period so far, then those of its pairs, shortest first."""
     watched = burn.windows(pairs_of(sla, now))
     return (
-        Asked(PERIOD, bounds(sla.period, now).start),
-        *(Asked(format_span(window), now - window) for window in watched),
+        Asked(PERIOD, bounds(sla.period, now).start, isinstance(sla.period, CalendarPeriod)),
+        *(Asked(format_span(window), now - window, False) for window in watched),
     )
 
 
-def judgements(counts: Counts, policy: PolicyVersion, now: datetime) -> pl.DataFrame:
+def judgements(counts: Reads, policy: PolicyVersion, now: datetime) -> pl.DataFrame:
     """How every objective does in every window it is judged over.
 
-    :param counts: numbers of the policy's measures (see `objectives.measures`)
+    :param counts: what the measures of the policy's objectives come to, see `counts.Counts`
     :param policy: the newest version: its objectives are in force
     :param now: end of all windows
     :returns: JUDGEMENTS, a row for each objective, combination of `by` that ever had an event, and window; an
         objective without `by` always has its rows. All windows of an objective have the same order of combinations
     """
-    parts = [_judged(counts, sla, now) for sla in policy.slas]
+    parts = [_judged(counts, sla, policy, now) for sla in policy.slas]
     return pl.concat(parts) if parts else empty(JUDGEMENTS)
 
 
-def _judged(counts: Counts, sla: Sla, now: datetime) -> pl.DataFrame:
+def _judged(counts: Reads, sla: Sla, policy: PolicyVersion, now: datetime) -> pl.DataFrame:
     wanted = objective(sla)
-    windows = asked(sla, now)
-    read = [counts(window.start, now) for window in windows]
-    places = pl.DataFrame(
-        {
-            "window": [window.window for window in windows],
-            "from": [window.start for window in windows],
-            "tier": [counted.tier for counted in read],
-        },
-        schema={name: JUDGEMENTS[name] for name in ("window", "from", "tier")},
-    ).with_row_index("place")
-    ever = _summed(counts(None, now), sla, wanted)
-    combinations = ever.select(sla.by) if sla.by else pl.DataFrame({"": [None]}).select([])
-    rows = _every(combinations, places, bool(sla.by))
+    chosen = [counts(window.start, now, anchored=window.anchored) for window in asked(sla, now)]
+    rows = _grid(counts, sla, wanted, now)
+    fewest = policy.limits.min_n
     sums = pl.concat(
-        _summed(counted, sla, wanted).with_columns(place=pl.lit(place, dtype=pl.UInt32))
-        for place, counted in enumerate(read)
+        _summed(_of(counted, sla, wanted), sla, wanted, fewest).with_columns(place=pl.lit(place, dtype=pl.UInt32))
+        for place, counted in enumerate(chosen)
     )
+    rows = rows.with_columns(tier=pl.Series([c.tier for c in chosen]).gather(rows["place"]))
     rows = rows.join(sums, on=["place", *sla.by], how="left", nulls_equal=True, maintain_order="left")
-    return conform(_figures(rows, sla, wanted).with_columns(to=pl.lit(now)), JUDGEMENTS)
+    rows = rows.with_columns(pl.lit(sla.id).alias("sla"), pl.lit(now).alias("to"))
+    figures = _counted(rows, wanted) if isinstance(wanted, Counting) else _valued(rows, wanted)
+    return conform(figures, JUDGEMENTS)
 
 
-def _every(combinations: pl.DataFrame, places: pl.DataFrame, split: bool) -> pl.DataFrame:
-    """Each combination of `by` with each window, combinations in the order of their values."""
-    if not split:
+def _grid(counts: Reads, sla: Sla, wanted: Objective, now: datetime) -> pl.DataFrame:
+    """Each combination of `by` that ever had an event with each window: by…, place, window, from."""
+    windows = asked(sla, now)
+    places = pl.DataFrame(
+        {"window": [window.window for window in windows], "from": [window.start for window in windows]},
+        schema={name: JUDGEMENTS[name] for name in ("window", "from")},
+    ).with_row_index("place")
+    if not sla.by:
         return places
-    ordered = combinations.sort(combinations.columns, nulls_last=True)
-    return ordered.join(places, how="cross", maintain_order="left_right")
+    ever = _of(counts(None, now), sla, wanted).select(sla.by).unique().sort(sla.by, nulls_last=True)
+    return ever.join(places, how="cross", maintain_order="left_right")
 
 
-def _summed(counted: Counted, sla: Sla, wanted: Objective) -> pl.DataFrame:
-    """(by…) -> good, bad of one window; one row where there is no `by`."""
-    chosen = counted.counts.filter(pl.col("measure").is_in(wanted.measures) & fits(sla.where))
-    sums = wanted.sums()
-    return chosen.group_by(sla.by).agg(sums) if sla.by else chosen.select(sums)
+def _of(counted: Counted, sla: Sla, wanted: Objective) -> pl.DataFrame:
+    """The rows of COUNTS that an objective is about."""
+    return counted.counts.filter(pl.col("measure").is_in(wanted.measures) & fits(sla.where))
 
 
-def _figures(rows: pl.DataFrame, sla: Sla, wanted: Objective) -> pl.DataFrame:
-    good, bad = pl.col("good"), pl.col("bad")
-    n = good + bad
-    rows = rows.with_columns(pl.lit(sla.id).alias("sla"), good.fill_null(0), bad.fill_null(0))
-    rows = rows.with_columns(compliance=pl.when(n > 0).then(good / n), goal=pl.lit(wanted.goal_text))
+def _summed(rows: pl.DataFrame, sla: Sla, wanted: Objective, fewest: int) -> pl.DataFrame:
+    """(by…) -> good, bad; or value, n. One row where there is no `by`."""
+    if isinstance(wanted, Counting):
+        sums = wanted.sums()
+        return rows.group_by(sla.by).agg(sums) if sla.by else rows.select(sums)
+    groups = rows.select(sla.by).unique() if sla.by else pl.DataFrame({"group": [0]})
+    groups = groups.select(sla.by).with_row_index("group") if sla.by else groups.cast(pl.UInt32)
+    grouped = rows.join(groups, on=sla.by, nulls_equal=True) if sla.by else rows.join(groups, how="cross")
+    cells = grouped.group_by("group", "measure", "bin").agg(pl.col("n", "total").sum())
+    figure = wanted.estimate.of(Sample(cells, groups.height))
+    value = pl.Series("value", figure.value, dtype=pl.Float64).fill_nan(None)
+    counted = groups.with_columns(value, pl.Series("n", figure.n, dtype=pl.Int64))
+    enough = pl.col("n") >= max(fewest, 1)
+    return counted.drop("group").with_columns(value=pl.when(enough).then("value"))
+
+
+def _counted(rows: pl.DataFrame, wanted: Counting) -> pl.DataFrame:
+    good, bad, n = pl.col("good"), pl.col("bad"), pl.col("n")
+    rows = rows.with_columns(good.fill_null(0), bad.fill_null(0), goal=pl.lit(wanted.goal_text))
     left_to_miss = burn.miss(wanted.goal)
-    rate = bad * left_to_miss.denominator / (n * left_to_miss.numerator)
-    rows = rows.with_columns(burn=pl.when(n > 0).then(rate))
+    share, whole = left_to_miss.numerator, left_to_miss.denominator
+    rows = rows.with_columns(n=good + bad)
+    some = n > 0
+    rows = rows.with_columns(
+        compliance=pl.when(some).then(good / n),
+        burn=pl.when(some).then(bad * whole / (n * share)),
+        kept=pl.when(some).then(bad * whole <= n * share),
+    )
     return rows.with_columns(budget_left=pl.when(pl.col("window") == PERIOD).then(1 - pl.col("burn")))
+
+
+def _valued(rows: pl.DataFrame, wanted: Valuing) -> pl.DataFrame:
+    value, threshold = pl.col("value"), pl.lit(float(wanted.threshold))
+    kept = value >= threshold if wanted.at_least else value <= threshold
+    return rows.with_columns(pl.col("n").fill_null(0), threshold=threshold, kept=kept)

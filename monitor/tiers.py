@@ -130,7 +130,7 @@ class _TierCells:
         self._kept_from: int | None = None  # no page below this one is held any more
         self._log: list[tuple[int, pl.DataFrame]] = []  # (number of the row after it, rows), the newest additions
         self._logged = 0
-        self._moving: OrderedDict[tuple[str, timedelta], _Moving] = OrderedDict()
+        self._moving: OrderedDict[tuple[str, timedelta | datetime], _Moving] = OrderedDict()
 
     def add(self, rows: pl.DataFrame, horizon: datetime | None) -> None:
         step = self.tier.step
@@ -164,10 +164,10 @@ class _TierCells:
         parts = [self._pages[number].between(first, last) for number in numbers_held]
         return pl.concat(parts) if parts else pl.DataFrame(schema=dict(_STORED))
 
-    def moving(self, name: str, start: datetime, end: datetime, project: Project) -> Sums:
+    def moving(self, name: str, start: datetime, end: datetime, project: Project, anchored: bool) -> Sums:
         """The sum over a window, brought forward from where the same window stood when it was read last."""
         first, last = self.tier.first(start), self.tier.last(end)
-        key = (name, end - start)
+        key = (name, start if anchored else end - start)
         window = self._moving.pop(key, None)
         if window is None or not self._can_move(window, first, last):
             window = _Moving(first, last, self._logged)
@@ -290,16 +290,26 @@ class Tiers:
         sums.add(held.between(held.tier.first(start), last))
         return Window(unpacked(sums.frame()), tier)
 
-    def moving(self, name: str, start: datetime | None, end: datetime, tier: str, project: Project) -> pl.DataFrame:
-        """As `window`, for a window of one length that is read again and again: only what changed is added.
+    def moving(
+        self,
+        name: str,
+        start: datetime | None,
+        end: datetime,
+        tier: str,
+        project: Project,
+        *,
+        anchored: bool = False,
+    ) -> pl.DataFrame:
+        """As `window`, for a window that is read again and again: only what changed is added.
 
         :param name: of the projection; the same name must always mean the same `project`
         :param project: rows with `key`, `n`, `total` -> such rows, row by row (see monitor/sums.py)
+        :param anchored: the window grows from a fixed start, as a month so far; else it keeps its length and moves
         :returns: KEYED, sorted by key
         """
         if start is None or tier == ALL_TIME:
             return self._all.projected(name, project)
-        return self._tiers[tier].moving(name, start, end, project).frame()
+        return self._tiers[tier].moving(name, start, end, project, anchored).frame()
 
     def rows(self) -> pl.DataFrame:
         """Everything held, as TIER_ROWS."""

@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 
 from monitor.burning import burning, states
-from monitor.counts import COUNTS, Counted, Counts
-from monitor.frames import JUDGEMENTS, PAIRS
+from monitor.counts import COUNTS, Counted
+from monitor.frames import JUDGEMENTS, PAIRS, conform
 from monitor.policy import PolicySet, load
-from monitor.slas import asked, judgements
+from monitor.slas import Reads, asked, judgements
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -41,10 +41,10 @@ ANSWERS = "{id: answers, measure: first_response, by: [service], goal: 95%, peri
 Happened = tuple[Mapping[str, str], timedelta, int, int]
 
 
-def counted(happened: Sequence[Happened], clock: str = "first_response") -> Counts:
+def counted(happened: Sequence[Happened], clock: str = "first_response") -> Reads:
     """Counts over what happened: an event counts in a window that began before it."""
 
-    def read(start: datetime | None, end: datetime) -> Counted:
+    def read(start: datetime | None, end: datetime, *, anchored: bool = False) -> Counted:
         rows: list[dict[str, Any]] = []
         for labels, ago, good, bad in happened:
             if start is None or end - ago >= start:
@@ -133,6 +133,58 @@ def test_a_calendar_period_counts_so_far() -> None:
 def test_the_tier_that_was_read_is_named() -> None:
     frame = judgements(counted([({}, DAY, 5, 0)]), policy(ANSWERS).newest, NOW)
     assert set(frame["tier"]) == {"1m"}
+
+
+# ----- indicators -----
+
+
+def scores(*rows: tuple[str, str, int, int]) -> Reads:
+    """Counts of (service, measure, n, total)."""
+    columns = {"service": pl.String, "measure": pl.String, "n": pl.Int64, "total": pl.Int64}
+    frame = conform(pl.DataFrame(rows, schema=columns, orient="row"), COUNTS)
+
+    def read(start: datetime | None, end: datetime, *, anchored: bool = False) -> Counted:
+        return Counted(frame, "1m")
+
+    return read
+
+
+CSAT = "{id: csat, measure: {indicator: csat_top2_ratio, at_least: 0.85}, goal: 95%, period: 30d}"
+
+
+def test_a_ratio_is_counted_and_its_threshold_takes_the_goals_place() -> None:
+    newest = policy(CSAT).newest
+    frame = judgements(scores(("a", "rating.csat", 200, 0), ("a", "rating.csat_top2", 180, 0)), newest, NOW)
+    row = of_window(frame, "period")
+    assert (row["good"], row["bad"], row["compliance"], row["goal"], row["kept"]) == (180, 20, 0.9, "0.85", True)
+    assert row["budget_left"] == pytest.approx(1 / 3)
+    assert burning(frame, newest, NOW).height == 4
+
+
+def test_a_ratio_that_must_stay_low_counts_its_numerator_as_bad() -> None:
+    sla = "{id: gone, measure: {indicator: abandonment_ratio, at_most: 5%}, goal: 95%, period: 30d}"
+    counts = scores(("a", "case.abandoned", 8, 0), ("a", "case.answered", 92, 0))
+    row = of_window(judgements(counts, policy(sla).newest, NOW), "period")
+    assert (row["good"], row["bad"], row["goal"], row["kept"]) == (92, 8, "0.95", False)
+
+
+VALUES = {"kept": (29, 100_000, True), "missed": (61, 100_000, False), "too few": (61, 24, None), "none": (0, 0, None)}
+
+
+@pytest.mark.parametrize(("seconds", "n", "kept"), VALUES.values(), ids=VALUES)
+def test_any_other_indicator_is_held_against_its_threshold(seconds: int, n: int, kept: bool | None) -> None:
+    sla = (
+        "{id: fast, measure: {indicator: answer_speed_mean_seconds, at_most: 60}, by: [service], goal: 95%, "
+        "period: 30d}"
+    )
+    newest = policy(sla).newest
+    frame = judgements(scores(("a", "case.answered", n, seconds * n * 1000)), newest, NOW)
+    assert frame["window"].to_list() == ["period"]
+    row = frame.row(0, named=True)
+    assert (row["value"], row["threshold"], row["n"]) == (float(seconds) if n >= 25 else None, 60.0, n)
+    assert (row["kept"], row["good"], row["burn"], row["budget_left"]) == (kept, None, None, None)
+    state = states(frame, burning(frame, newest, NOW), newest)["state"][0]
+    assert state == ("ok" if kept else "breached" if kept is False else "too_few" if n else "no_data")
 
 
 # ----- burn pairs -----
