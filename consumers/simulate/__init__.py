@@ -1,0 +1,1 @@
+"""Simulated services for the demo: seeded, with rhythm, history and incidents, published through Kafka."""
