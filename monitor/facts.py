@@ -272,7 +272,7 @@ def _resolved(rows: _Rows, policies: PolicySet, now: datetime) -> None:
 def _reopen_limits(cases: Cases, policies: PolicySet) -> Ints:
     """C: `limits.reopen` in µs of the version that judges each case; of the first one before all versions."""
     opened = cases.opened_at().to_frame("opened")
-    number = opened.select(policies.version_of(pl.col("opened")).fill_null(-1))["opened"].to_numpy()
+    number = opened.select(policies.version_of(pl.col("opened")).fill_null(-1)).to_series().to_numpy()
     limits = np.array([version.limits.reopen // timedelta(microseconds=1) for version in policies.versions])
     return np.asarray(limits[np.maximum(number, 0)], dtype=np.int64)
 
