@@ -3,7 +3,8 @@
 Each rule looks at a column as a whole first; rows are only looked at one by one where something is wrong.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -23,12 +24,11 @@ from monitor.event_fields import (
     nearest_type,
 )
 from monitor.event_json import EXPECTED_ATTRIBUTES
+from monitor.event_times import Flags
 from monitor.names import Kind, Refusal
 
 _ADVANCED: Final = next(code for code, t in enumerate(TYPES) if t.kind is Kind.ADVANCED)
 _COMPLAINTS: Final = np.array([*(t.complaint for t in TYPES), False])
-_FIRST: Final = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
-_END: Final = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 
 
 def faults_of(draft: Draft, attributes: dict[str, pl.Series], *, future_after: datetime | None) -> Faults:
@@ -54,6 +54,15 @@ def _types(draft: Draft) -> Faults:
     return [(row, _unknown_type(draft.types[row])) for row in rows]
 
 
+def _micros(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = _micros(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC))
+_LAST: Final = _micros(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)) - 1
+
+
 def _unknown_type(name: str) -> Fault:
     if not name:
         return missing("type", EXPECTED_ATTRIBUTES["type"])
@@ -63,18 +72,24 @@ def _unknown_type(name: str) -> Fault:
 
 
 def _attribute(draft: Draft, column: pl.Series) -> Faults:
-    """Texts that must be there, not be long, and hold no NUL, which would make keys ambiguous."""
-    name, faults = column.name, _lengths(column)
-    for row in rows_where(column == ""):
-        if name != "subject" or draft.codes[row] != _ADVANCED:
-            faults.append((row, missing(name, EXPECTED_ATTRIBUTES[name])))
-    for row in rows_where(column.str.contains("\0", literal=True)):
-        faults.append((row, fault(Refusal.UNKNOWN_VALUE, name, "found a NUL character, expected text without")))
+    """Texts that must be there and not be long."""
+    name, sizes = column.name, column.str.len_bytes()
+    faults = _lengths(column, sizes)
+    if sizes.min() == 0:
+        for row in rows_where(sizes == 0):
+            if name != "subject" or draft.codes[row] != _ADVANCED:
+                faults.append((row, missing(name, EXPECTED_ATTRIBUTES[name])))
     return faults
 
 
-def _lengths(column: pl.Series) -> Faults:
-    longest = column.str.len_bytes().max()
+def nul_faults(column: pl.Series) -> Faults:
+    """Texts that hold a NUL character, which would make keys ambiguous."""
+    wrong = fault(Refusal.UNKNOWN_VALUE, column.name, "found a NUL character, expected text without")
+    return [(row, wrong) for row in rows_where(column.str.contains("\0", literal=True))]
+
+
+def _lengths(column: pl.Series, sizes: pl.Series | None = None) -> Faults:
+    longest = (column.str.len_bytes() if sizes is None else sizes).max()
     if not isinstance(longest, int) or longest <= LONGEST_TEXT:
         return []
     lengths = column.str.len_chars()
@@ -88,17 +103,21 @@ def _lengths(column: pl.Series) -> Faults:
 
 
 def _times(draft: Draft, future_after: datetime | None) -> Faults:
-    column = draft.instants
-    faults: Faults = []
-    for row in rows_where((column < _FIRST) | (column >= _END)):
+    instants, faults = draft.instants, []
+    for row in _rows(instants < _FIRST) + _rows(instants > _LAST):
         message = f'found "{draft.times[row]}", expected a time in the years {FIRST_YEAR} to {LAST_YEAR}'
         faults.append((row, fault(Refusal.BAD_TIME, "time", message)))
     if future_after is not None:
-        for row in rows_where((column > future_after) & (column < _END)):
-            latest = future_after.astimezone(UTC).isoformat().replace("+00:00", "Z")
-            message = f'found "{draft.times[row]}", expected a time not after {latest}, as of now'
+        latest = future_after.astimezone(UTC)
+        for row in _rows(instants > min(_micros(latest), _LAST)):
+            known = latest.isoformat().replace("+00:00", "Z")
+            message = f'found "{draft.times[row]}", expected a time not after {known}, as of now'
             faults.append((row, fault(Refusal.FUTURE_TIME, "time", message)))
     return faults
+
+
+def _rows(flags: Flags) -> list[int]:
+    return np.flatnonzero(flags).tolist() if bool(flags.any()) else []
 
 
 def _values(draft: Draft, field: Field, column: pl.Series) -> Faults:
@@ -110,6 +129,8 @@ def _values(draft: Draft, field: Field, column: pl.Series) -> Faults:
 
 
 def _bounds(field: Field, column: pl.Series) -> Faults:
+    if _all_within(column, field.least, field.most):
+        return []
     fine = column.is_finite() & (column >= field.least)
     if field.most is not None:
         fine &= column <= field.most
@@ -119,15 +140,21 @@ def _bounds(field: Field, column: pl.Series) -> Faults:
     return [(row, wrong) for row, wrong in zip(rows, found, strict=True) if wrong is not None]
 
 
+def _all_within(column: pl.Series, least: float | None, most: float | None) -> bool:
+    """Whether the numbers of a column are finite and within bounds, seen from three aggregates."""
+    lowest, highest = column.min(), column.max()
+    if not isinstance(lowest, float) or not isinstance(highest, float) or not isfinite(column.sum()):
+        return False
+    return (least is None or lowest >= least) and (most is None or highest <= most)
+
+
 def _choices(draft: Draft, field: Field, column: pl.Series) -> Faults:
     faults: Faults = []
-    complaints = pl.Series(_COMPLAINTS[draft.codes])
-    for complaint in (False, True):
-        allowed = field.allowed(complaint)
-        if not allowed:
+    complaints = _COMPLAINTS[draft.codes]
+    for concerned, allowed in ((~complaints, field.allowed(False)), (complaints, field.allowed(True))):
+        if not allowed or not concerned.any() or set(column.unique().to_list()) <= {None, *allowed}:
             continue
-        concerned = complaints if complaint else ~complaints
-        for row in rows_where(~column.is_in(allowed) & concerned):
+        for row in rows_where(~column.is_in(allowed) & pl.Series(concerned)):
             message = f"found {shown(column[row])}, expected one of {', '.join(allowed)}"
             faults.append((row, fault(Refusal.UNKNOWN_VALUE, field.name, message)))
     return faults

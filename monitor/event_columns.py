@@ -12,11 +12,12 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from monitor.event_draft import Draft, Faults, codes_of, counting, instants_of, rows_where, where
+from monitor.event_draft import Draft, Faults, codes_of, counting, instants_of, nothing, rows_where, where
 from monitor.event_faults import missing, off_bounds, wrong_type
 from monitor.event_fields import EXPECTED, FIELDS, Field, Value
 from monitor.event_json import EXPECTED_ATTRIBUTES
 from monitor.event_structs import ANSWERS, add_answers, promises_of
+from monitor.event_times import Micros
 from monitor.frames import INSTANT
 
 TRUE_WORDS: Final = ("true", "1", "yes", "t", "y")
@@ -54,7 +55,7 @@ def _add(draft: Draft, name: str, column: pl.Series) -> None:
 
 
 def _column(frame: pl.DataFrame, name: str) -> pl.Series:
-    return frame[name] if name in frame.columns else pl.Series(name, [None], pl.String).new_from_index(0, frame.height)
+    return frame[name] if name in frame.columns else nothing(name, pl.String(), frame.height)
 
 
 def _list(column: pl.Series) -> list[str]:
@@ -79,12 +80,13 @@ def _add_data(draft: Draft, frame: pl.DataFrame, from_text: bool) -> None:
         add_answers(draft, answers)
 
 
-def _times(column: pl.Series) -> tuple[list[str], pl.Series, Faults]:
-    """The times as given, as instants, and the faults of those that are none."""
+def _times(column: pl.Series) -> tuple[list[str], Micros, Faults]:
+    """The times as given, in microseconds (0 where one is no time), and the faults of those that are none."""
     absent = [(row, missing("time", EXPECTED[Value.INSTANT])) for row in rows_where(column.is_null())]
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None:
         instants = _instants(column)
-        return _list(instants.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ")), instants, absent
+        micros = instants.to_physical().fill_null(0).to_numpy()
+        return _list(instants.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ")), micros, absent
     texts, faults = _text(column, "time", EXPECTED[Value.INSTANT], from_text=False)
     if isinstance(column.dtype, pl.Datetime):  # without a zone: text says best what is missing
         texts, faults = column.dt.to_string("%Y-%m-%dT%H:%M:%S%.f"), []
@@ -115,8 +117,7 @@ def _text(column: pl.Series, name: str, expected: str, from_text: bool) -> Colum
         return column, []
     if from_text and not column.dtype.is_nested() and column.dtype != pl.Binary:
         return column.cast(pl.String), []
-    nothing = pl.Series(name, [None], pl.String).new_from_index(0, len(column))
-    return nothing, _wrong(name, column, expected, column.is_not_null())
+    return nothing(name, pl.String(), len(column)), _wrong(name, column, expected, column.is_not_null())
 
 
 def _read_text(field: Field, column: pl.Series, from_text: bool) -> Column:
@@ -144,7 +145,9 @@ def _read_number(field: Field, column: pl.Series, from_text: bool) -> Column:
         return column.cast(pl.Float64), []
     texts, faults = _text(column, field.name, field.expected, from_text=False)
     if faults or not from_text:
-        return _nothing(texts, pl.Float64()), faults or _wrong(field.name, texts, field.expected, texts.is_not_null())
+        return nothing(field.name, pl.Float64(), len(texts)), faults or _wrong(
+            field.name, texts, field.expected, texts.is_not_null()
+        )
     trimmed = texts.str.strip_chars()
     numbers = trimmed.cast(pl.Float64, strict=False)
     return numbers, _wrong(field.name, texts, field.expected, numbers.is_null() & (trimmed != ""))
@@ -155,7 +158,9 @@ def _read_flag(field: Field, column: pl.Series, from_text: bool) -> Column:
         return column, []
     texts, faults = _text(column, field.name, field.expected, from_text)
     if faults or not from_text:
-        return _nothing(texts, pl.Boolean()), faults or _wrong(field.name, texts, field.expected, texts.is_not_null())
+        return nothing(field.name, pl.Boolean(), len(texts)), faults or _wrong(
+            field.name, texts, field.expected, texts.is_not_null()
+        )
     words = texts.str.strip_chars().str.to_lowercase()
     flags = words.is_in(TRUE_WORDS)
     known = flags | words.is_in(FALSE_WORDS)
@@ -185,10 +190,6 @@ def _read_given(field: Field, column: pl.Series, from_text: bool) -> Column:
         words = texts.str.strip_chars().str.to_lowercase()
         given &= ~words.is_in(FALSE_WORDS) & (words.cast(pl.Float64, strict=False).fill_null(1) != 0)
     return where(given, (texts != "").fill_null(False)), faults
-
-
-def _nothing(column: pl.Series, dtype: pl.DataType) -> pl.Series:
-    return pl.Series(column.name, [None], dtype).new_from_index(0, len(column))
 
 
 def _nested(column: pl.Series) -> list[Any]:

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from monitor.event_faults import Fault, clipped, fault
-from monitor.event_fields import CODE_OF, EXPECTED, TYPES, Field, Value
-from monitor.event_times import Flags, fault_of, micros_of
-from monitor.frames import INSTANT
+from monitor.event_fields import CODE_OF, EXPECTED, FIELDS, TYPES, Field, Value
+from monitor.event_times import Flags, Micros, fault_of, micros_of
 from monitor.names import Refusal
 
 Codes = npt.NDArray[np.int16]
@@ -30,7 +30,7 @@ class Draft:
     types: list[str]
     subjects: list[str]
     times: Sequence[str]  # as given
-    instants: pl.Series  # of `times`; null where one is no time
+    instants: Micros  # of `times`, in microseconds; 0 where one is no time, which is then among the faults
     codes: Codes  # of `types`, see CODE_OF
     fields: dict[str, pl.Series] = field(default_factory=dict)
     faults: Faults = field(default_factory=list)
@@ -45,20 +45,22 @@ def codes_of(types: Sequence[str]) -> Codes:
     return np.fromiter(map(CODE_OF.__getitem__, types), np.int16, len(types))
 
 
+# For each field, by the code of a type: whether it has the field. The last one is also number -1, an unknown type.
+_HAS: Final = {f.name: np.array([*(f.belongs_to(t.kind, t.complaint) for t in TYPES), False]) for f in FIELDS}
+
+
 def counting(field: Field, codes: Codes) -> Flags | None:
     """Which events are of a type that has the field; None: all."""
-    has = np.array([*(field.belongs_to(t.kind, t.complaint) for t in TYPES), False])  # the last: unknown types
-    rows = has[codes]
+    rows = _HAS[field.name][codes]
     return None if bool(rows.all()) else rows
 
 
-def instants_of(name: str, texts: Sequence[str]) -> tuple[pl.Series, Faults]:
-    """Instants of RFC 3339 texts, null where one is none, and the faults of those."""
+def instants_of(name: str, texts: Sequence[str]) -> tuple[Micros, Faults]:
+    """Microseconds of RFC 3339 texts, 0 where one is no time, and the faults of those."""
     micros, fine = micros_of(texts)
     if bool(fine.all()):
-        return pl.Series(name, micros).cast(INSTANT), []
-    faults = [(row, bad_time(name, texts[row])) for row in np.flatnonzero(~fine).tolist()]
-    return where(pl.Series(name, micros).cast(INSTANT), fine), faults
+        return micros, []
+    return micros, [(row, bad_time(name, texts[row])) for row in np.flatnonzero(~fine).tolist()]
 
 
 def bad_time(name: str, text: str) -> Fault:
@@ -68,8 +70,12 @@ def bad_time(name: str, text: str) -> Fault:
 
 def where(column: pl.Series, rows: Flags | pl.Series) -> pl.Series:
     """The column with null in all other rows."""
-    chosen = pl.when(pl.Series(rows)).then(column)
-    return pl.select(chosen.alias(column.name)).to_series()
+    return column.zip_with(pl.Series(rows), nothing(column.name, column.dtype, len(column)))
+
+
+def nothing(name: str, dtype: pl.DataType, height: int) -> pl.Series:
+    """A column that holds nothing."""
+    return pl.Series(name, [None], dtype).new_from_index(0, height)
 
 
 def rows_where(flags: pl.Series) -> list[int]:

@@ -12,6 +12,7 @@ that they cannot disagree. How strict a value is read:
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from monitor.names import LABELS, LIFECYCLE, Kind
@@ -193,7 +194,8 @@ def nearest_type(name: str) -> str | None:
     return close[0] if close else None
 
 
-def fields_of(codes: set[int]) -> list[Field]:
+@lru_cache(maxsize=256)
+def fields_of(codes: frozenset[int]) -> tuple[Field, ...]:
     """The fields that count for any of the types with those codes, in the order of the table."""
     types = [TYPES[code] for code in codes if code >= 0]
-    return [f for f in FIELDS if any(f.belongs_to(t.kind, t.complaint) for t in types)]
+    return tuple(f for f in FIELDS if any(f.belongs_to(t.kind, t.complaint) for t in types))

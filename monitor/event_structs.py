@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from monitor.event_answers import answers_json
-from monitor.event_draft import Draft, Faults, codes_of, counting, instants_of, rows_where, where
+from monitor.event_draft import Draft, Faults, codes_of, counting, instants_of, nothing, where
 from monitor.event_faults import Fault, Refused, off_bounds
 from monitor.event_fields import FIELDS, Field, Value, fields_of
 from monitor.event_json import Event
@@ -49,7 +50,7 @@ def draft_of(events: list[Event], faults: dict[int, Fault]) -> Draft:
 def _add_data(draft: Draft, rows: list[Any]) -> None:
     """The columns of `data`: only fields that count for a type in the batch, and only if any event holds them."""
     answers: dict[str, list[Any]] = {}
-    for field in fields_of(set(draft.codes.tolist())):
+    for field in fields_of(frozenset(np.unique(draft.codes).tolist())):
         values = _VALUES_OF[field.name](rows)
         absent = "" if field.value is Value.LABEL else None
         if values[0] == absent and values.count(absent) == len(values):
@@ -80,8 +81,9 @@ def _note_cleared(draft: Draft, field: Field, column: pl.Series) -> None:
         bit = column.is_null().cast(pl.UInt8) * (1 << LABELS.index(field.name))
         before = draft.fields.get("cleared")
         draft.fields["cleared"] = (bit if before is None else before | bit).alias("cleared")
-    if (column == "").any():
-        draft.fields[field.name] = column.set(column == "", None)
+    empty = column == ""
+    if empty.any():
+        draft.fields[field.name] = column.set(empty, None)
 
 
 def column_of(field: Field, values: list[Any], counts: Flags | None) -> tuple[pl.Series, Faults]:
@@ -103,10 +105,10 @@ def column_of(field: Field, values: list[Any], counts: Flags | None) -> tuple[pl
 
 def promises_of(texts: pl.Series) -> tuple[pl.Series, Faults]:
     """Instants of a column of RFC 3339 texts, some of them null, and the faults of the others."""
-    rows = rows_where(texts.is_not_null())
-    instants, faults = instants_of(texts.name, texts.drop_nulls().to_list())
-    column = pl.Series(texts.name, [None], INSTANT).new_from_index(0, len(texts))
-    return column.scatter(rows, instants), [(rows[row], wrong) for row, wrong in faults]
+    rows = texts.is_not_null().arg_true()
+    micros, faults = instants_of(texts.name, texts.drop_nulls().to_list())
+    column = nothing(texts.name, pl.Int64(), len(texts)).scatter(rows, micros).cast(INSTANT)
+    return column, [(rows[row], wrong) for row, wrong in faults]
 
 
 def _given(field: Field, values: list[Any]) -> tuple[pl.Series, Faults]:

@@ -13,17 +13,17 @@ import numpy as np
 import polars as pl
 import xxhash
 
-from monitor.event_checks import faults_of
+from monitor.event_checks import faults_of, nul_faults
 from monitor.event_columns import draft_of_columns
 from monitor.event_content import content_keys
-from monitor.event_draft import Draft
+from monitor.event_draft import Draft, Faults, nothing, where
 from monitor.event_faults import Fault
 from monitor.event_fields import OTHER_FIELDS, TYPES, Value
 from monitor.event_json import Event, decode_events
 from monitor.event_structs import draft_of
-from monitor.frames import EVENTS, KIND, ORIGIN, REFUSED, SPAN, conform, empty
+from monitor.frames import EVENTS, INSTANT, KIND, ORIGIN, REFUSED, SPAN, conform, empty
 from monitor.keys import keys_from_bytes
-from monitor.names import KINDS, LABELS, Kind
+from monitor.names import KINDS, LABELS
 
 
 class Read(NamedTuple):
@@ -44,8 +44,10 @@ NOTHING: Final = Read(empty(READ_EVENTS), empty(REFUSED), 0)
 # By the code of a type; the last one, which is also number -1, stands for unknown types.
 _KIND_OF: Final = np.array([*(KINDS.index(t.kind) for t in TYPES), 0], np.uint8)
 _COMPLAINTS: Final = np.array([*(t.complaint for t in TYPES), False])
+_ADVANCED: Final = next(code for code, t in enumerate(TYPES) if not t.counted)
 _SHOWN: Final = tuple(f.name for f in OTHER_FIELDS if f.value is Value.SHOWN)
 _KEPT: Final = (
+    *LABELS,
     *("sequence", "cleared", "public", "reason", "due_at", "outcome", "right_first_time", "redress", "abandoned"),
     *("csat", "nps", "ces", "answers", "score", "max_score", "passed"),
 )
@@ -89,70 +91,79 @@ def read_structs(
 
 
 def read_draft(draft: Draft, origin: pl.DataFrame, *, future_after: datetime | None) -> Read:
-    """Events and refusals of a draft."""
+    """Events and refusals of a draft; further columns of `origin` are passed on."""
     attributes = {
         name: pl.Series(name, texts, pl.String)
         for name, texts in (("id", draft.ids), ("source", draft.sources), ("subject", draft.subjects))
     }
     faults = faults_of(draft, attributes, future_after=future_after)
-    events = _events(draft, attributes).hstack(origin)
-    if not faults:
-        return _read(events, origin.clear().hstack(_NONE_REFUSED))
+    case_keys, event_keys = _keys(draft)
+    if event_keys is None:
+        for column in attributes.values():
+            faults += nul_faults(column)
+    columns: dict[str, pl.Series | None] = {**_columns(draft), "case_key": case_keys, "event_key": event_keys}
+    columns |= {"id": attributes["id"], "source": attributes["source"], "case": attributes["subject"]}
+    empty_columns = {dtype: nothing("", dtype, draft.height) for dtype in set(EVENTS.values())}
+    events = pl.DataFrame(
+        [
+            empty_columns[dtype].alias(name) if (column := columns.get(name)) is None else column.alias(name)
+            for name, dtype in EVENTS.items()
+        ]
+    ).hstack(origin)
+    return _read(draft, events, faults, origin)
+
+
+def _read(draft: Draft, events: pl.DataFrame, faults: Faults, origin: pl.DataFrame) -> Read:
+    """Parts the rows with faults from the others; of several faults the one of least rank is told."""
     first: dict[int, Fault] = {}
     for row, wrong in faults:
         if row not in first or wrong.rank < first[row].rank:
             first[row] = wrong
-    good = np.ones(draft.height, np.bool_)
-    good[list(first)] = False
-    return _read(events.filter(pl.Series(good)), _refused(draft, first, origin))
-
-
-def _read(events: pl.DataFrame, refused: pl.DataFrame) -> Read:
-    advanced = int((events["kind"] == str(Kind.ADVANCED)).sum())
-    return Read(events, refused, events.height - advanced + refused.height)
-
-
-def _events(draft: Draft, attributes: dict[str, pl.Series]) -> pl.DataFrame:
-    """EVENTS of all rows, wrong ones too."""
-    fields = draft.fields
-    columns = {name: fields[name] for name in (*LABELS, *_KEPT) if name in fields}
-    columns |= _derived(fields)
-    columns["kind"] = pl.Series("kind", _KIND_OF[draft.codes]).cat.to(KIND)
-    columns["complaint"] = pl.Series("complaint", _COMPLAINTS[draft.codes])
-    columns["time"] = draft.instants
-    columns["content_key"] = content_keys(columns, draft.height)
-    columns |= _keys(draft)
-    columns |= {"id": attributes["id"], "source": attributes["source"], "case": attributes["subject"]}
-    events = conform(pl.DataFrame(columns), EVENTS)
-    if "" in draft.subjects:  # clock.advanced is about no case
+    advanced = draft.codes == _ADVANCED
+    if first:
+        good = np.ones(draft.height, np.bool_)
+        good[list(first)] = False
+        events, advanced = events.filter(pl.Series(good)), advanced & good
+    if bool(advanced.any()):  # the passing of time is about no case
         case = pl.col("case") != ""
         events = events.with_columns(pl.when(case).then(name).alias(name) for name in ("case", "case_key"))
-    return events
+    read = draft.height - int(advanced.sum())
+    return Read(events, _refused(draft, first, origin) if first else origin.clear().hstack(_NONE_REFUSED), read)
 
 
-def _derived(fields: dict[str, pl.Series]) -> dict[str, pl.Series]:
-    """Columns of EVENTS that are made from fields of other names."""
-    columns = {}
-    for name, column in _SPANS.items():
-        if name in fields:
-            micros = (fields[name] * 1e6).round().cast(pl.Int64, strict=False)
-            columns[column] = micros.cast(SPAN).alias(column)
+def _columns(draft: Draft) -> dict[str, pl.Series]:
+    """The columns of EVENTS that any event holds, but for attributes and keys of texts."""
+    fields = draft.fields
+    columns = {name: fields[name] for name in _KEPT if name in fields}
+    columns |= {name: _spans(fields[field]) for field, name in _SPANS.items() if field in fields}
     if "by" in fields:
-        columns["bot"] = (fields["by"] == "bot").alias("bot")
-    shown = [fields[name] for name in _SHOWN if name in fields]
-    if shown:
+        columns["bot"] = fields["by"] == "bot"
+    if shown := [fields[name] for name in _SHOWN if name in fields]:
         columns["about"] = _about(shown)
+    columns["kind"] = pl.Series(_KIND_OF[draft.codes]).cat.to(KIND)
+    columns["complaint"] = pl.Series(_COMPLAINTS[draft.codes])
+    columns["time"] = pl.Series(draft.instants).cast(INSTANT)
+    columns["content_key"] = content_keys(columns, draft.height)
     return columns
+
+
+def _spans(seconds: pl.Series) -> pl.Series:
+    """Seconds to spans, to the nearest microsecond; nothing where there is no finite number."""
+    with np.errstate(invalid="ignore"):
+        micros = np.rint(seconds.to_numpy() * 1e6).astype(np.int64)
+    spans = pl.Series(micros).cast(SPAN)
+    return where(spans, seconds.is_not_null()) if seconds.null_count() else spans
 
 
 def _about(columns: list[pl.Series]) -> pl.Series:
     """A JSON object of the texts that a row has, null where it has none."""
-    quoted = [pl.format('"{}":{}', pl.lit(column.name), _quoted(column)) for column in columns]
-    joined = pl.concat_str(quoted, separator=",", ignore_nulls=True)
-    return pl.select(about=pl.when(joined != "").then("{" + joined + "}")).to_series()
+    parts = [pl.format('"{}":{}', pl.lit(column.name), _quoted(column)) for column in columns]
+    joined = parts[0] if len(parts) == 1 else pl.concat_str(parts, separator=",", ignore_nulls=True)
+    return pl.select(pl.when(joined != "").then(pl.format("{{{}}}", joined))).to_series()
 
 
 def _quoted(column: pl.Series) -> pl.Series:
+    """Texts as JSON."""
     if column.str.contains(r'[\x00-\x1f"\\]').any():
         return pl.Series(
             [None if text is None else _quote(text).decode() for text in column.to_list()], dtype=pl.String
@@ -160,12 +171,15 @@ def _quoted(column: pl.Series) -> pl.Series:
     return '"' + column + '"'
 
 
-def _keys(draft: Draft) -> dict[str, pl.Series]:
-    """The 128-bit keys of monitor/keys.py; no case key where there is no case."""
-    keys = map("\0".join, zip(draft.subjects, draft.sources, draft.ids, strict=True))
-    event_keys = keys_from_bytes(b"".join([_digest(key.encode()) for key in keys]))
-    case_keys = keys_from_bytes(b"".join([_digest(subject.encode()) for subject in draft.subjects]))
-    return {"event_key": event_keys, "case_key": case_keys}
+def _keys(draft: Draft) -> tuple[pl.Series, pl.Series | None]:
+    """The 128-bit keys of cases and of events (monitor/keys.py); no event keys if a text holds a NUL character."""
+    subjects = map(str.encode, draft.subjects)
+    case_keys = keys_from_bytes(b"".join(map(_digest, subjects)))
+    texts = map("\0".join, zip(draft.subjects, draft.sources, draft.ids, strict=True))  # as `event_key_text`
+    encoded = list(map(str.encode, texts))
+    if b"".join(encoded).count(0) != 2 * draft.height:
+        return case_keys, None
+    return case_keys, keys_from_bytes(b"".join(map(_digest, encoded)))
 
 
 def _refused(draft: Draft, first: dict[int, Fault], origin: pl.DataFrame) -> pl.DataFrame:
