@@ -141,7 +141,7 @@ def promised(cases: Cases, parts: Segments, chosen: Ints) -> Segments:
 
 def _head(parts: Segments) -> Ints:
     """For each segment the first one of its run."""
-    return np.flatnonzero(parts.heads)[parts.run]
+    return np.asarray(np.flatnonzero(parts.heads)[parts.run])
 
 
 def _promises(cases: Cases) -> Ints:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from monitor.cases import Cases, Ints
+from monitor.clocks.business_days import due_in_days, share_of_days
 from monitor.clocks.pauses import Active, Stretches, paused
 from monitor.clocks.rules import NEVER, Rules
 
@@ -35,11 +36,24 @@ class Timing:
     def due(self, case: Ints, line: Ints, base: Ints) -> Ints:
         """First instant at which the line's target is used up, measured from `base`; NEVER without a line or while
         a pause has no end."""
-        return self._reach(case, line, base, self.rules.within[line])
+        due = np.full(len(case), NEVER, dtype=np.int64)
+        for rows, active in self._groups(line):
+            due[rows] = self._reached(active, case[rows], line[rows], base[rows], self.rules.within[line[rows]])
+            for some, days in self._in_days(line, rows):
+                due[some] = due_in_days(active, case[some], base[some], days, np.full(len(some), NEVER))
+        return due
 
     def at_risk(self, case: Ints, line: Ints, base: Ints) -> Ints:
         """First instant at which the line's share of its target is used; NEVER where that cannot be said."""
-        return self._reach(case, line, base, self.rules.risk[line])
+        risk = np.full(len(case), NEVER, dtype=np.int64)
+        for rows, active in self._groups(line):
+            amount = self.rules.risk[line[rows]]
+            risk[rows] = self._reached(active, case[rows], line[rows], base[rows], amount)
+            for some, days in self._in_days(line, rows):
+                span = share_of_days(active, case[some], base[some], days)
+                amount = self.rules.share_of(line[some], np.zeros_like(span), span)
+                risk[some] = self._reached(active, case[some], line[some], base[some], amount)
+        return risk
 
     def due_if_stopped(self, case: Ints, line: Ints, base: Ints, stop: Ints) -> Ints:
         """`due` of a clock that stopped in time: what began after the stop did not happen, and a pause ends there."""
@@ -48,6 +62,8 @@ class Timing:
             left = self.rules.within[line[rows]] - self._used(active, case[rows], base[rows], stop[rows])
             position = active.calendar.position(stop[rows])
             due[rows] = np.where(left > 0, active.calendar.instant(position + np.maximum(left, 0)), stop[rows])
+            for some, days in self._in_days(line, rows):
+                due[some] = due_in_days(active, case[some], base[some], days, stop[some])
         return due
 
     def elapsed(self, case: Ints, line: Ints, base: Ints, end: Ints) -> tuple[Ints, Ints]:
@@ -62,13 +78,18 @@ class Timing:
                 covered[rows] -= gaps.paused(of, stop) - gaps.paused(of, start)
         return elapsed, covered
 
-    def _reach(self, case: Ints, line: Ints, base: Ints, amount: Ints) -> Ints:
-        instant = np.full(len(case), NEVER, dtype=np.int64)
-        for rows, active in self._groups(line):
-            known = (line[rows] >= 0) & (amount[rows] < NEVER)
-            value = active.at(case[rows], base[rows]) + np.where(known, amount[rows], 0)
-            instant[rows] = np.where(known, active.reached(case[rows], value), NEVER)
-        return instant
+    def _reached(self, active: Active, case: Ints, line: Ints, base: Ints, amount: Ints) -> Ints:
+        """When `amount` of active time has passed since `base`; NEVER without a line or with an amount of NEVER."""
+        known = (line >= 0) & (amount < NEVER)
+        value = active.at(case, base) + np.where(known, amount, 0)
+        return np.where(known, active.reached(case, value), NEVER)
+
+    def _in_days(self, line: Ints, rows: Ints | slice) -> Iterator[tuple[Ints, Ints]]:
+        """Of these rows those with a target in working days, and how many, if there are any."""
+        days = self.rules.business_days[line[rows]]
+        found = np.flatnonzero(days)
+        if len(found):
+            yield found if isinstance(rows, slice) else rows[found], days[found]
 
     def _used(self, active: Active, case: Ints, base: Ints, end: Ints) -> Ints:
         return active.at(case, end) - active.at(case, base)
