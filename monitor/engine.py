@@ -121,16 +121,16 @@ def _derive_live(
 ) -> _Derived:
     if len(touched) == 0:
         return _Derived(empty(VERDICTS), empty(FACTS))
-    history = pl.concat([state.history.of(touched), conform(lived, HISTORY)])
-    verdicts = clocks.derive(history, policies, now, grace)
-    return _Derived(verdicts, facts.facts(ordered(history), policies, verdicts, now))
+    cases = ordered(pl.concat([state.history.of(touched), conform(lived, HISTORY)]))
+    verdicts = clocks.derive(cases, policies, now, grace)
+    return _Derived(verdicts, facts.facts(cases, policies, verdicts, now))
 
 
 def _derive_measured(measured: pl.DataFrame, now: datetime, policies: PolicySet) -> _Derived:
     if measured.height == 0:
         return _Derived(empty(VERDICTS), empty(FACTS))
     verdicts = clocks.measured(measured, policies, now)
-    return _Derived(verdicts, facts.measured(measured, verdicts))
+    return _Derived(verdicts, facts.measured(measured, verdicts, policies))
 
 
 def _admit(state: State, policies: PolicySet, live: _Derived, settled: _Derived) -> _Admitted:
