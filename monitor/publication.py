@@ -38,8 +38,9 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, labelled: pl.DataFrame, fresh:
     if old.height == 0 and current.height == 0:
         return Comparison(conform(old, STATE_VERDICTS), conform(old.drop("series"), CHANGES), 0)
     earliest = fresh.group_by("case_key").agg(earliest=pl.col("time").min())
+    published = old.rename({"change": "change_old", "old_outcome": "revised_before"})
     both = (
-        current.join(old, on=_KEYS, how="full", suffix="_old", coalesce=True)
+        current.join(published, on=_KEYS, how="full", suffix="_old", coalesce=True)
         .filter(pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_old")) for c in _COMPARED))
         .with_columns(
             pl.coalesce("case", "case_old").alias("case"),
@@ -49,7 +50,7 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, labelled: pl.DataFrame, fresh:
         .with_columns(change=_change(), revised=_revised())
     )
     rows = both.with_columns(
-        old_outcome=pl.when("revised").then(pl.col("outcome_old")).otherwise(pl.col("old_outcome")).cast(OUTCOME),
+        old_outcome=pl.when("revised").then(pl.col("outcome_old")).otherwise(pl.col("revised_before")).cast(OUTCOME),
         change=pl.coalesce("change", "change_old"),
     )
     changes = both.drop(LABELS, strict=False).rename({f"label_{label}": label for label in LABELS})
