@@ -233,8 +233,9 @@ class Partition:
                 continue
             positions = reached
             with self.health.timed("decode"):
-                self._chunks.append(await self._decode(fetched, positions))
-            self.health.records += self._chunks[-1].records
+                decoded = await self._decode(fetched, positions)
+            self._chunks.append(decoded)  # the list may be another than before the decoding
+            self.health.records += decoded.records
             if sum(c.records for c in self._chunks) >= shared.share:
                 self._room.clear()
                 self._wake.set()

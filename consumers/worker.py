@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -87,13 +87,15 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             asking = asyncio.create_task(self._keep_asking(asker, pauses))
             stopping = asyncio.create_task(stop.wait())
             try:
-                await asyncio.wait([asking, stopping, self._failed], return_when=asyncio.FIRST_COMPLETED)
-                for done in (self._failed, asking):
-                    if done.done():
-                        done.result()
+                ends: list[asyncio.Future[Any]] = [asking, stopping, self._failed]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                for end in (self._failed, asking):
+                    if end.done():
+                        end.result()
             finally:
                 asking.cancel()
                 stopping.cancel()
+                self._failed.cancel()
                 await asyncio.wait([asking, stopping])
 
     def _member(self) -> dict[str, object]:

@@ -1,0 +1,179 @@
+"""A copy of the state of all partitions, and of the alerts: what the judge and the API read.
+
+It follows `sqm.state` and `sqm.alerts`. First everything there is gets read, then each delta is applied as it is
+committed. Whoever reads the states does so within `reading()`, which keeps deltas waiting.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import Any, Final
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from consumers import topics
+from consumers.changelog import FrameError, Place
+from consumers.client import Pauses, said
+from consumers.follow import Tail
+from consumers.health import RoleHealth, Status
+from consumers.settings import Settings
+from consumers.state_log import DeltaMissing, StateLog
+from monitor.names import Topic
+from monitor.state import Delta, State
+
+log = structlog.get_logger()
+
+RATE_SPAN: Final = timedelta(seconds=10)
+
+OnDelta = Callable[[int, Delta], None]
+OnRestored = Callable[[int, State], None]
+OnAlert = Callable[[str, bytes | None], None]
+
+
+@dataclass
+class Rate:
+    """Events a second over the last seconds, by when they became visible here."""
+
+    _counts: deque[tuple[datetime, int]] = field(default_factory=deque)
+
+    def add(self, n: int, at: datetime) -> None:
+        self._counts.append((at, n))
+        self._forget(at)
+
+    def per_second(self, at: datetime) -> float:
+        self._forget(at)
+        return sum(n for _, n in self._counts) / RATE_SPAN.total_seconds()
+
+    def _forget(self, at: datetime) -> None:
+        while self._counts and self._counts[0][0] <= at - RATE_SPAN:
+            self._counts.popleft()
+
+
+class Replica:
+    """See the module. `run` it; callbacks are called from a thread, within `reading()`."""
+
+    def __init__(self, settings: Settings, *, alerts: bool = True) -> None:
+        self._settings = settings
+        self._kafka = settings.kafka
+        self._with_alerts = alerts
+        self._lock = RLock()
+        self._logs: dict[int, StateLog] = {}
+        self._partitions: int | None = None
+        self._alerts_read = not alerts
+        self._current = asyncio.Event()
+        self.states: dict[int, State] = {}  # by partition; only those that were restored
+        self.alerts: dict[str, bytes] = {}  # the newest record of each alert, by key
+        self.rate = Rate()
+        self.health = RoleHealth("replica")
+        self.on_delta: list[OnDelta] = []  # tables of each applied delta or beat
+        self.on_restored: list[OnRestored] = []  # a partition's state was made anew
+        self.on_alert: list[OnAlert] = []  # each record of the alerts topic, from its beginning
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that was there when it began is in `states` and `alerts`."""
+        return self._partitions is not None and len(self.states) == self._partitions and self._alerts_read
+
+    async def until_caught_up(self) -> None:
+        await self._current.wait()
+
+    @contextmanager
+    def reading(self) -> Iterator[Mapping[int, State]]:
+        """The states, unchanged meanwhile. Hold it for milliseconds only."""
+        with self._lock:
+            yield self.states
+
+    async def run(self) -> None:
+        """Follow until cancelled; goes on by itself after any trouble with Kafka. Raises what `topics.ensure` does."""
+        pauses = Pauses(self._kafka.retry_pause_seconds)
+        self.health.set(Status.RESTORING, f"the state is being restored from Kafka at {self._kafka.bootstrap}")
+        while True:
+            try:
+                await self._follow(pauses)
+            except KafkaError as error:
+                self.health.set(Status.DISCONNECTED, f"Kafka at {self._kafka.bootstrap}: {said(error)}")
+                log.warning("the replica begins anew", error=said(error))
+                await asyncio.sleep(pauses.next())
+
+    async def _follow(self, pauses: Pauses) -> None:
+        self._partitions = await topics.ensure(self._kafka)
+        where = [TopicPartition(self._kafka.topic(Topic.STATE), number) for number in range(self._partitions)]
+        alerts = TopicPartition(self._kafka.topic(Topic.ALERTS), 0)
+        self._logs = {number: StateLog(tp.topic, number) for number, tp in enumerate(where)}
+        async with Tail(self._kafka, [*where, alerts] if self._with_alerts else where) as tail:
+            halted: dict[int, str] = {}
+            while True:
+                batch = await tail.take()
+                for record in batch.get(alerts, ()):
+                    self._take_alert(record)
+                if self._with_alerts and not self._alerts_read:
+                    self._alerts_read = await tail.at_end(alerts)
+                for tp in where:
+                    if tp.partition not in halted:
+                        await self._take(tail, tp, batch.get(tp, ()), halted)
+                self._report(tail, halted)
+                pauses.reset()
+
+    async def _take(self, tail: Tail, tp: TopicPartition, records: Sequence[Any], halted: dict[int, str]) -> None:
+        known = self._logs[tp.partition]
+        settle = not known.settled and await tail.at_end(tp)
+        if not records and not settle:
+            return
+        try:
+            await asyncio.to_thread(self._apply, known, records, settle)
+        except DeltaMissing as error:
+            # Compaction was faster than this reader: what it took away is in the slices.
+            log.info("reading a partition's state anew", partition=tp.partition, why=str(error))
+            self._logs[tp.partition] = StateLog(tp.topic, tp.partition)
+            await tail.rewind(tp)
+        except FrameError as error:
+            log.error("halted", partition=tp.partition, error=str(error))
+            halted[tp.partition] = str(error)
+
+    def _apply(self, known: StateLog, records: Sequence[Any], settle: bool) -> None:
+        """In a thread: take records and, at the end of a first reading, make the state."""
+        with self._lock:
+            for record in records:
+                delta = known.read(Place(record.topic, record.partition, record.offset), record.key, record.value)
+                if delta is not None:
+                    self._count(delta)
+                    for tell in self.on_delta:
+                        tell(known.partition, delta)
+        if settle:
+            known.settle()
+            with self._lock:
+                self.states[known.partition] = known.state
+                for tell_restored in self.on_restored:
+                    tell_restored(known.partition, known.state)
+
+    def _count(self, delta: Delta) -> None:
+        ledger = delta.get("ledger")
+        if ledger is not None:
+            read = sum(n for counter, n in ledger.iter_rows() if counter == "read")
+            self.rate.add(read, datetime.now(UTC))
+
+    def _take_alert(self, record: Any) -> None:
+        key = (record.key or b"").decode()
+        with self._lock:
+            if record.value is None:
+                self.alerts.pop(key, None)
+            else:
+                self.alerts[key] = record.value
+            for tell in self.on_alert:
+                tell(key, record.value)
+
+    def _report(self, tail: Tail, halted: Mapping[int, str]) -> None:
+        if halted:
+            self.health.set(Status.HALTED, next(iter(halted.values())))
+        elif not tail.connected:
+            detail = f"Kafka at {self._kafka.bootstrap} does not answer; figures are as of the last answer"
+            self.health.set(Status.DISCONNECTED, detail)
+        elif self.caught_up:
+            self.health.set(Status.RUNNING)
+            self._current.set()
