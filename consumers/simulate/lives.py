@@ -104,7 +104,7 @@ def lives(service: Service, seed: int, n: Integers, opened: Integers) -> pl.Data
 def _case(script: Script, life: Life, opened: Integers) -> None:
     draws, labels = script.draws, script.labels
     everyone = np.ones(len(opened), dtype=bool)
-    promise = opened + after(draws.around("promise", life.promise or 0.0, 0.3))
+    promise = whole_minutes(opened + after(draws.around("promise", life.promise or 0.0, 0.3)))
     due: dict[str, Any] = {"due_at": promise} if life.promise else {}
     customer = _numbered("customer", draws.uniform("customer"), 20_000)
     script.add("opened", "interaction.opened", opened, everyone, work=False, customer=customer, **labels, **due)
@@ -152,7 +152,7 @@ def _changes(script: Script, life: Life, last: Integers, stays: Flags, promise: 
     script.add("raised", "interaction.updated", soon, raised, priority=higher, team="escalations")
     if life.promise:
         again = stays & draws.chance("promised again", life.promised_again)
-        later = promise + after(draws.around("promise more", life.promise * 0.5, 0.3))
+        later = whole_minutes(promise + after(draws.around("promise more", life.promise * 0.5, 0.3)))
         script.add("promised", "interaction.updated", soon, again & ~raised, due_at=later)
     paused = stays & draws.chance("paused", life.paused)
     begin = last + after(draws.around("pausing", life.answer * 0.5))
@@ -272,6 +272,11 @@ def _finished_calls(script: Script, opened: Integers) -> None:
 def after(seconds: Floats) -> Integers:
     """That many seconds in microseconds; at least a millisecond, so that steps keep their order."""
     return np.maximum(seconds * 1e6, 1000.0).astype(np.int64)
+
+
+def whole_minutes(at: Integers) -> Integers:
+    """The next full minute, as one would promise it."""
+    return np.asarray(-(-at // 60_000_000) * 60_000_000)
 
 
 def only(who: Flags, values: NDArray[Any]) -> Texts:

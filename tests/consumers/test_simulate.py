@@ -66,7 +66,8 @@ def test_the_same_seed_and_time_make_the_same_events(plan: Plan, past: pl.DataFr
 @settings(max_examples=8, deadline=None)
 @given(cuts=st.lists(st.integers(0, 1_200_000), max_size=6))
 def test_history_and_live_are_one_run_wherever_they_are_cut(cuts: list[int]) -> None:
-    plan = Plan.begin(7, NOW).with_incident(NOW + timedelta(minutes=2))
+    busy = micros(NOW) // HOUR * HOUR
+    plan = Plan(7, busy - 3 * HOUR, ((busy, None),), ()).with_incident(NOW + timedelta(minutes=2))
     whole = taken(plan, [NOW, NOW + LIVE])
     pieces = taken(plan, [NOW, *(NOW + timedelta(milliseconds=cut) for cut in sorted(cuts)), NOW + LIVE])
     assert_frame_equal(pieces, whole)
