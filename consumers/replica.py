@@ -1,7 +1,8 @@
 """A copy of the state of all partitions, and of the alerts: what the judge and the API read.
 
 It follows `sqm.state` and `sqm.alerts`. First everything there is gets read, then each delta is applied as it is
-committed. Whoever reads the states does so within `reading()`, which keeps deltas waiting.
+committed, in the event loop. So who reads the states in the loop, without awaiting in between, sees them whole; who
+reads them in a thread does so within `reading()`, which keeps deltas waiting.
 """
 
 import asyncio
@@ -13,11 +14,13 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any, Final
 
+import polars as pl
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from consumers import topics
+from consumers.alerts_log import AlertLog, Row
 from consumers.changelog import FrameError, Place
 from consumers.client import Pauses, said
 from consumers.follow import Tail
@@ -30,10 +33,11 @@ from monitor.state import Delta, State
 log = structlog.get_logger()
 
 RATE_SPAN: Final = timedelta(seconds=10)
+LOCK_SECONDS: Final = 0.002
 
 OnDelta = Callable[[int, Delta], None]
 OnRestored = Callable[[int, State], None]
-OnAlert = Callable[[str, bytes | None], None]
+OnAlert = Callable[[Row], None]
 
 
 @dataclass
@@ -56,7 +60,7 @@ class Rate:
 
 
 class Replica:
-    """See the module. `run` it; callbacks are called from a thread, within `reading()`."""
+    """See the module. `run` it; callbacks are called in the event loop."""
 
     def __init__(self, settings: Settings, *, alerts: bool = True) -> None:
         self._settings = settings
@@ -68,17 +72,22 @@ class Replica:
         self._alerts_read = not alerts
         self._current = asyncio.Event()
         self.states: dict[int, State] = {}  # by partition; only those that were restored
-        self.alerts: dict[str, bytes] = {}  # the newest record of each alert, by key
+        self.alert_log = AlertLog()
         self.rate = Rate()
         self.health = RoleHealth("replica")
         self.on_delta: list[OnDelta] = []  # tables of each applied delta or beat
         self.on_restored: list[OnRestored] = []  # a partition's state was made anew
-        self.on_alert: list[OnAlert] = []  # each record of the alerts topic, from its beginning
+        self.on_alert: list[OnAlert] = []  # each transition, from the beginning of the topic
 
     @property
     def caught_up(self) -> bool:
         """Whether all that was there when it began is in `states` and `alerts`."""
         return self._partitions is not None and len(self.states) == self._partitions and self._alerts_read
+
+    @property
+    def alerts(self) -> pl.DataFrame:
+        """ALERTS: all that are remembered, each as its newest transition left it."""
+        return self.alert_log.alerts
 
     async def until_caught_up(self) -> None:
         await self._current.wait()
@@ -106,6 +115,7 @@ class Replica:
         where = [TopicPartition(self._kafka.topic(Topic.STATE), number) for number in range(self._partitions)]
         alerts = TopicPartition(self._kafka.topic(Topic.ALERTS), 0)
         self._logs = {number: StateLog(tp.topic, number) for number, tp in enumerate(where)}
+        self.alert_log, self._alerts_read = AlertLog(), not self._with_alerts
         async with Tail(self._kafka, [*where, alerts] if self._with_alerts else where) as tail:
             halted: dict[int, str] = {}
             while True:
@@ -126,7 +136,11 @@ class Replica:
         if not records and not settle:
             return
         try:
-            await asyncio.to_thread(self._apply, known, records, settle)
+            for record in records:
+                await self._read(known, record)
+            if settle:
+                await asyncio.to_thread(known.settle)
+                self._restored(known)
         except DeltaMissing as error:
             # Compaction was faster than this reader: what it took away is in the slices.
             log.info("reading a partition's state anew", partition=tp.partition, why=str(error))
@@ -136,21 +150,24 @@ class Replica:
             log.error("halted", partition=tp.partition, error=str(error))
             halted[tp.partition] = str(error)
 
-    def _apply(self, known: StateLog, records: Sequence[Any], settle: bool) -> None:
-        """In a thread: take records and, at the end of a first reading, make the state."""
-        with self._lock:
-            for record in records:
-                delta = known.read(Place(record.topic, record.partition, record.offset), record.key, record.value)
-                if delta is not None:
-                    self._count(delta)
-                    for tell in self.on_delta:
-                        tell(known.partition, delta)
-        if settle:
-            known.settle()
-            with self._lock:
-                self.states[known.partition] = known.state
-                for tell_restored in self.on_restored:
-                    tell_restored(known.partition, known.state)
+    async def _read(self, known: StateLog, record: Any) -> None:
+        while not self._lock.acquire(blocking=False):  # a thread is reading: the loop goes on meanwhile
+            await asyncio.sleep(LOCK_SECONDS)
+        try:
+            delta = known.read(Place(record.topic, record.partition, record.offset), record.key, record.value)
+            if delta is None:
+                return
+            self._count(delta)
+            for tell in self.on_delta:
+                tell(known.partition, delta)
+        finally:
+            self._lock.release()
+        await asyncio.sleep(0)
+
+    def _restored(self, known: StateLog) -> None:
+        self.states[known.partition] = known.state
+        for tell in self.on_restored:
+            tell(known.partition, known.state)
 
     def _count(self, delta: Delta) -> None:
         ledger = delta.get("ledger")
@@ -159,14 +176,14 @@ class Replica:
             self.rate.add(read, datetime.now(UTC))
 
     def _take_alert(self, record: Any) -> None:
-        key = (record.key or b"").decode()
-        with self._lock:
-            if record.value is None:
-                self.alerts.pop(key, None)
-            else:
-                self.alerts[key] = record.value
+        try:
+            told = self.alert_log.read(record.key or b"", record.value)
+        except ValueError as error:  # msgspec's errors are among them
+            log.error("a record of the alerts topic that no judge wrote", offset=record.offset, error=str(error))
+            return
+        if told is not None:
             for tell in self.on_alert:
-                tell(key, record.value)
+                tell(told)
 
     def _report(self, tail: Tail, halted: Mapping[int, str]) -> None:
         if halted:
