@@ -121,7 +121,7 @@ def facts(cases: Cases, policies: PolicySet, verdicts: pl.DataFrame, now: dateti
     return rows.frame()
 
 
-# --- where cases stand ----------------------------------------------------------------------------------------
+# --- where cases stand ---
 
 
 def _standing(rows: _Rows, summary: pl.DataFrame, verdicts: pl.DataFrame) -> None:
@@ -151,7 +151,7 @@ def _standing(rows: _Rows, summary: pl.DataFrame, verdicts: pl.DataFrame) -> Non
         rows.add(measure, every[chosen], cases.state[last[chosen]])
 
 
-# --- answered or given up -------------------------------------------------------------------------------------
+# --- answered or given up ---
 
 
 def _first_response(cases: Cases, verdicts: pl.DataFrame) -> pl.DataFrame:
@@ -236,7 +236,7 @@ def _abandoned(rows: _Rows, policies: PolicySet, response: pl.DataFrame, answers
         rows.add(measure, case[chosen], state[chosen], at[chosen])
 
 
-# --- resolved -------------------------------------------------------------------------------------------------
+# --- resolved ---
 
 
 def _resolved(rows: _Rows, policies: PolicySet, now: datetime) -> None:
@@ -305,7 +305,7 @@ def _complaints(rows: _Rows) -> None:
         rows.add(measure, case[mask], state[mask], at[mask])
 
 
-# --- rated and audited ----------------------------------------------------------------------------------------
+# --- rated and audited ---
 
 
 def _ratings(rows: _Rows) -> None:
@@ -343,7 +343,7 @@ def _audits(rows: _Rows) -> None:
     rows.add_own("audit.failed", index[(~passed).fill_null(False).to_numpy()])
 
 
-# --- measured events ------------------------------------------------------------------------------------------
+# --- measured events ---
 
 
 def measured(events: pl.DataFrame, verdicts: pl.DataFrame, policies: PolicySet) -> pl.DataFrame:

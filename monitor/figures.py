@@ -27,7 +27,7 @@ SHOWN: Final = ("5m", "1h", "1d", "7d", "30d")
 SHOWN_INDICATORS: Final[Columns] = {
     **{name: dtype for name, dtype in INDICATORS.items() if name in ("id", "dimension")},
     "window": pl.String(),
-    "tier": pl.String(),  # grain of the cells that the window was read from
+    "grain": pl.String(),  # of the cells that the window was read from: the name of their tier
     **LABEL_COLUMNS,
     **{name: dtype for name, dtype in INDICATORS.items() if name in ("value", "low", "high", "n")},
 }
@@ -112,7 +112,7 @@ def shown_indicators(
         window = read(states, policies.newest.labels, now - WINDOWS[name], now)
         found = indicators(window.cells, window.groups.height, policies.newest.limits.min_n)
         labelled = found.join(window.groups, on="group", how="left", maintain_order="left")
-        parts.append(labelled.with_columns(window=pl.lit(name), tier=pl.lit(window.tier)))
+        parts.append(labelled.with_columns(window=pl.lit(name), grain=pl.lit(window.tier)))
     return pl.concat([conform(part, SHOWN_INDICATORS) for part in parts]) if parts else empty(SHOWN_INDICATORS)
 
 

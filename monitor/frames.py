@@ -155,7 +155,7 @@ JUDGEMENTS: Final[Columns] = {
     "window": pl.String(),  # "period", or the length as it is written: 1h, 5m, 3h12m
     "from": INSTANT,
     "to": INSTANT,  # = now
-    "tier": pl.String(),  # of the cells that were read
+    "grain": pl.String(),  # of the cells that were read: the name of their tier
     "good": pl.Int64(),  # null where the objective has nothing to count (a threshold of a mean or quantile)
     "bad": pl.Int64(),
     "n": pl.Int64(),  # good + bad, or what the value is out of

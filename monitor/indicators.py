@@ -68,7 +68,7 @@ def indicators(cells: pl.DataFrame, groups: int, min_n: int) -> pl.DataFrame:
     return rows.with_columns(shown).select(list(INDICATORS))
 
 
-# --- the registry ---------------------------------------------------------------------------------------------
+# --- the registry ---
 
 _SRE = "Google, The Site Reliability Workbook (2018), chapter 2"
 _COPC = "service level of contact centres, in its published variants"

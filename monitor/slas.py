@@ -81,7 +81,7 @@ def _judged(counts: Reads, sla: Sla, policy: PolicyVersion, now: datetime) -> pl
         _summed(_of(counted, sla, wanted), sla, wanted, fewest).with_columns(place=pl.lit(place, dtype=pl.UInt32))
         for place, counted in enumerate(chosen)
     )
-    rows = rows.with_columns(tier=pl.Series([c.tier for c in chosen]).gather(rows["place"]))
+    rows = rows.with_columns(grain=pl.Series([c.tier for c in chosen]).gather(rows["place"]))
     rows = rows.join(sums, on=["place", *sla.by], how="left", nulls_equal=True, maintain_order="left")
     rows = rows.with_columns(pl.lit(sla.id).alias("sla"), pl.lit(now).alias("to"))
     figures = _counted(rows, wanted) if isinstance(wanted, Counting) else _valued(rows, wanted)

@@ -148,6 +148,10 @@ class State:
     # --- changing ---
     def apply(self, delta: Mapping[str, pl.DataFrame]) -> None:
         """Add a delta; exact inverse for additive tables is the delta with `n` and `total` negated."""
+        meta = delta.get("meta")
+        if meta is not None and (now := meta["now"].max()) is not None:
+            assert isinstance(now, datetime)
+            self.tiers.evict(now)  # before cells come that a tier would only have to drop
         for name, rows in delta.items():
             if rows.height:
                 self._apply[name](self, rows)

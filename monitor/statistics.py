@@ -30,7 +30,10 @@ def wilson(part: npt.ArrayLike, n: npt.ArrayLike) -> Interval:
     middle = share + Z**2 / (2 * n)
     half = Z * np.sqrt(np.maximum(share * (1 - share), 0) / n + Z**2 / (4 * n**2))
     scale = 1 + Z**2 / n
-    return Interval(np.maximum((middle - half) / scale, 0), np.minimum((middle + half) / scale, 1))
+    # At the ends the bounds are 0 and 1 themselves, which rounding would only come close to.
+    low = np.where(share <= 0, share * 0, np.maximum((middle - half) / scale, 0))
+    high = np.where(share >= 1, share * 0 + 1, np.minimum((middle + half) / scale, 1))
+    return Interval(low, high)
 
 
 def mean_t(mean: npt.ArrayLike, deviations: npt.ArrayLike, n: npt.ArrayLike) -> Interval:

@@ -12,7 +12,7 @@ import polars as pl
 
 from monitor.counts import Counts
 from monitor.indicators import indicators
-from monitor.names import LABELS, LEDGER, MEASURES, OUTCOMES
+from monitor.names import LABELS, MEASURES, OUTCOMES
 from monitor.objectives import measures
 from monitor.policy import PolicySet
 from monitor.slas import PERIOD, judgements
@@ -20,19 +20,26 @@ from monitor.state import State
 from monitor.windows import read
 
 # Counters of the ledger in the order in which it balances: read = counted + duplicate + late + rejected.
-COUNTERS: Final = ("read", "counted", "duplicate", "late", "rejected", "rows_unreadable")
+COUNTERS: Final = ("read", "counted", "duplicate", "late", "rejected")
 CASES: Final = ("opened", "closed", "open", "unopened", "inconsistent")
 REJECTED: Final = "rejected."
 
 
-def summary(states: Mapping[int, State], policies: PolicySet, now: datetime) -> dict[str, Any]:
+def summary(
+    states: Mapping[int, State], policies: PolicySet, now: datetime, rows_unreadable: int = 0
+) -> dict[str, Any]:
     """The summary as POLICY.md describes it; floats, integers, strings and null only.
 
     :param now: the greatest of the partitions, end of the SLAs' periods
+    :param rows_unreadable: rows of files from which no event could be made; a stream has none
     """
     counted = _counted(states)
     return {
-        "ledger": {**ledger(states), **{f"cases_{name}": counted[f"case.{name}"] for name in CASES}},
+        "ledger": {
+            **ledger(states),
+            "rows_unreadable": rows_unreadable,
+            **{f"cases_{name}": counted[f"case.{name}"] for name in CASES},
+        },
         "clocks": {
             str(clock): {str(outcome): counted[f"{clock}.{outcome}"] for outcome in OUTCOMES}
             for clock in policies.clocks
@@ -44,19 +51,14 @@ def summary(states: Mapping[int, State], policies: PolicySet, now: datetime) -> 
 
 def ledger(states: Mapping[int, State]) -> dict[str, Any]:
     """Where every event went, over all partitions."""
-    total = dict.fromkeys(LEDGER, 0)
+    total = dict.fromkeys(COUNTERS, 0)
     for state in states.values():
         for counter, n in state.ledger().items():
             total[counter] = total.get(counter, 0) + n
     reasons = {
         counter.removeprefix(REJECTED): n for counter, n in sorted(total.items()) if counter.startswith(REJECTED) and n
     }
-    counters = {counter: total[counter] for counter in COUNTERS}
-    return {
-        **{counter: counters[counter] for counter in COUNTERS[:-1]},
-        "rejected_by_reason": reasons,
-        "rows_unreadable": counters["rows_unreadable"],
-    }
+    return {**{counter: total[counter] for counter in COUNTERS}, "rejected_by_reason": reasons}
 
 
 def _counted(states: Mapping[int, State]) -> dict[str, int]:

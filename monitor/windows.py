@@ -62,7 +62,7 @@ def read(states: Mapping[int, State], labels: tuple[str, ...], start: datetime |
     return Window(_labelled(groups), unpacked(summed).rename({"series": "group"}), tier)
 
 
-# --- one partition --------------------------------------------------------------------------------------------
+# --- one partition ---
 
 
 class _Membership(NamedTuple):
@@ -127,7 +127,7 @@ def _member(series: pl.DataFrame, labels: tuple[str, ...]) -> _Membership:
     return _Membership(series.height, groups, of_series)
 
 
-# --- all partitions -------------------------------------------------------------------------------------------
+# --- all partitions ---
 
 
 def _numbered(held: list[pl.DataFrame], labels: tuple[str, ...]) -> pl.DataFrame:

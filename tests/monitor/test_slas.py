@@ -130,9 +130,9 @@ def test_a_calendar_period_counts_so_far() -> None:
     assert (row["good"], row["bad"]) == (5, 0)
 
 
-def test_the_tier_that_was_read_is_named() -> None:
+def test_the_grain_that_was_read_is_named() -> None:
     frame = judgements(counted([({}, DAY, 5, 0)]), policy(ANSWERS).newest, NOW)
-    assert set(frame["tier"]) == {"1m"}
+    assert set(frame["grain"]) == {"1m"}
 
 
 # ----- indicators -----
