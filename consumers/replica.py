@@ -151,7 +151,7 @@ class Replica:
             halted[tp.partition] = str(error)
 
     async def _read(self, known: StateLog, record: Any) -> None:
-        while not self._lock.acquire(blocking=False):  # a thread is reading: the loop goes on meanwhile
+        while not self._lock.acquire(blocking=False):  # noqa: ASYNC110 - a thread is reading; the loop goes on
             await asyncio.sleep(LOCK_SECONDS)
         try:
             delta = known.read(Place(record.topic, record.partition, record.offset), record.key, record.value)
