@@ -5,13 +5,15 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise, product
 
+from monitor import burn
+from monitor.indicators import BY_ID
 from monitor.names import LABELS, Clock
 from monitor.policy.calendar_model import Shift
 from monitor.policy.conditions import FAMILIES, KIND, Condition
 from monitor.policy.durations import BusinessDays, format_span
-from monitor.policy.model import CalendarPeriod, PolicyDocument, TargetDocument
+from monitor.policy.model import IndicatorMeasure, PolicyDocument, Sla, TargetDocument
 from monitor.policy.problems import Path, Problem, listed, nearest
-from monitor.policy.values import decimal_text
+from monitor.policy.values import decimal_text, percent
 from monitor.policy.yaml_source import Document
 
 MOST_COMBINATIONS = 100_000  # of label values that are tried to find an unreachable line
@@ -185,23 +187,31 @@ def slas(document: Document, policy: PolicyDocument) -> Iterator[Problem]:
         for j, label in enumerate(sla.by):
             if label not in policy.labels:
                 yield _unknown_label(document, (*path, "by", j), label, policy.labels, "`labels` lists")
-        if isinstance(sla.measure, Clock) and sla.measure not in with_targets:
+        if isinstance(sla.measure, IndicatorMeasure):
+            if (name := sla.measure.indicator) not in BY_ID:
+                said = f"unknown indicator {name!r}: see the reference of indicators"
+                yield document.problem((*path, "measure", "indicator"), said, nearest(name, BY_ID))
+        elif sla.measure not in with_targets:
             yield document.problem((*path, "measure"), f"no line of `targets` is for {sla.measure}")
         for j, receiver in enumerate(sla.notify):
             if receiver not in policy.notify:
                 said = f"{receiver!r} is not defined under `notify`: {listed(policy.notify) or 'nothing is'}"
                 yield document.problem((*path, "notify", j), said, nearest(receiver, policy.notify))
         if sla.alerts.burn == "standard":
-            yield from _burn(document, path, sla.goal, sla.period)
+            yield from _burn(document, path, sla)
 
 
-def _burn(document: Document, path: Path, goal: Decimal, period: timedelta | CalendarPeriod) -> Iterator[Problem]:
-    """Says where a burn rate's usual factor could never be reached at this goal."""
-    highest = round(1 / (1 - goal), 2)
-    if isinstance(period, timedelta) and highest * Decimal("0.9") < Decimal("14.4"):
+def _burn(document: Document, path: Path, sla: Sla) -> Iterator[Problem]:
+    """Says where a burn rate's usual factor could never be reached at this goal, and what is watched instead."""
+    if not isinstance(sla.period, timedelta):
+        return
+    widened = [pair for pair in burn.pairs(sla.goal, sla.period) if pair.widened_from is not None]
+    if widened:
+        highest = round(float(burn.greatest_burn(sla.goal)), 2)
+        pair = widened[0]
         said = (
-            f"a goal of {decimal_text(goal * 100)}% burns at most {highest.normalize():f} times as fast as allowed: "
-            "the usual factor of 14.4 can never fire, so its window is widened"
+            f"a goal of {percent(sla.goal)} burns at most {highest:g} times as fast as allowed: the usual factor over "
+            f"{format_span(pair.widened_from or pair.long)} can never fire, so {format_span(pair.long)} are watched"
         )
         yield document.hint((*path, "goal"), said)
 

@@ -10,10 +10,12 @@ from monitor.policy.compiled import PolicySet, compiled
 from monitor.policy.lint import lint, lint_versions
 from monitor.policy.model import PolicyDocument
 from monitor.policy.problems import FileProblems, PolicyError, Problem
-from monitor.policy.validation import problem_of
+from monitor.policy.validation import problem_of, wrong_paths
 from monitor.policy.yaml_source import Document, documents
 
 T = TypeVar("T", bound=BaseModel)
+
+_STANDING_ALONE = ("limits", "targets", "slas", "feeds", "perception")
 
 
 def load(texts: Iterable[tuple[str, str]]) -> PolicySet:
@@ -37,6 +39,8 @@ def load(texts: Iterable[tuple[str, str]]) -> PolicySet:
             if model is not None:
                 problems += lint(document, model)
                 read.append((document, model))
+            else:
+                problems += _lint_rest(document)
     if not read and not problems:
         said = "holds no policy: it begins with `policy: NAME`"
         problems.append(Problem(names[0] if names else "policy", 0, "", said))
@@ -62,3 +66,15 @@ def validated(model: type[T], document: Document) -> tuple[T | None, list[Proble
     except ValidationError as error:
         found = [problem_of(model, document, e) for e in error.errors(include_url=False)]
         return None, list(dict.fromkeys(found))
+
+
+def _lint_rest(document: Document) -> list[Problem]:
+    """What is wrong in the rest of a document that is wrong in places on which nothing else depends."""
+    wrong = wrong_paths(PolicyDocument, document)
+    if not all(path and path[0] in _STANDING_ALONE for path in wrong):
+        return []
+    rest = document.without(wrong)
+    model, _ = validated(PolicyDocument, rest)
+    found = [] if model is None else lint(rest, model)
+    # A measure may lack only the targets that were left out.
+    return [problem for problem in found if not problem.field.endswith(".measure")]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from monitor.policy.problems import Path, Problem, listed, nearest
@@ -38,6 +38,15 @@ def problem_of(model: type[BaseModel], document: Document, error: ErrorDetails) 
         path = (*path, loc[-1]) if path != loc else path
     message = _PLAIN.get(kind) or error["msg"].removeprefix("Value error, ")
     return document.problem(path, message)
+
+
+def wrong_paths(model: type[BaseModel], document: Document) -> list[Path]:
+    """Where the document is no `model`; empty if it is one."""
+    try:
+        model.model_validate(document.data)
+    except ValidationError as error:
+        return [_written_path(document.data, e["loc"]) for e in error.errors(include_url=False)]
+    return []
 
 
 def _written_path(data: Any, loc: Sequence[str | int]) -> Path:

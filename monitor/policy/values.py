@@ -60,6 +60,11 @@ def decimal_text(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def percent(share: Decimal) -> str:
+    """A share for people: `99.9%`."""
+    return f"{decimal_text(share * 100)}%"
+
+
 def parse_whole(written: object) -> int:
     """A whole number. Raises ValueError."""
     if isinstance(written, int) and not isinstance(written, bool):

@@ -4,8 +4,8 @@ Reading scalars as text keeps `0.95` exact, `NO` a country and `09:00` a time of
 `~` or nothing is None.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -24,21 +24,40 @@ class Document:
     file: str
     data: Any
     lines: dict[Path, int]
+    places: Mapping[str, Sequence[int]] = field(default_factory=dict)  # of lists that lost items: where each stood
+
+    def without(self, wrong: Iterable[Path]) -> "Document":
+        """The same without the values at those paths: items of the lists at the top, else whole fields of it."""
+        data = dict(self.data)
+        places: dict[str, Sequence[int]] = {}
+        for name in {str(path[0]) for path in wrong if path}:
+            items = data.pop(name, None)
+            bad = {path[1] for path in wrong if path[0] == name and len(path) > 1}
+            if isinstance(items, list):
+                places[name] = [i for i in range(len(items)) if i not in bad]
+                data[name] = [items[i] for i in places[name]]
+        return Document(self.file, data, self.lines, places)
+
+    def written(self, path: Sequence[str | int]) -> Path:
+        """Where in the file the value at `path` of `data` stands."""
+        if len(path) > 1 and isinstance(path[1], int) and path[0] in self.places:
+            return (path[0], self.places[str(path[0])][path[1]], *path[2:])
+        return tuple(path)
 
     def line(self, path: Sequence[str | int]) -> int:
         """The line of `path`, or of the nearest thing around it that was written."""
-        known = tuple(path)
+        known = self.written(path)
         while known and known not in self.lines:
             known = known[:-1]
         return self.lines[known]
 
     def problem(self, path: Sequence[str | int], message: str, nearest: str | None = None) -> Problem:
         """An error at `path`."""
-        return Problem(self.file, self.line(path), field_text(path), message, nearest)
+        return Problem(self.file, self.line(path), field_text(self.written(path)), message, nearest)
 
     def hint(self, path: Sequence[str | int], message: str) -> Problem:
         """A hint at `path`."""
-        return Problem(self.file, self.line(path), field_text(path), message, severity="hint")
+        return Problem(self.file, self.line(path), field_text(self.written(path)), message, severity="hint")
 
 
 def documents(file: str, text: str) -> list[Document]:

@@ -1,0 +1,1 @@
+"""The commands that work on files: check, schema, replay, send. `api/cli.py` registers them."""

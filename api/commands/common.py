@@ -1,0 +1,78 @@
+"""What commands share: reading policies and mappings, saying what is wrong, exit codes."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from consumers.tables import FileError
+from monitor.mapping import MappingDocument, load_mapping
+from monitor.policy import FileProblems, PolicySet, default_policy, load
+
+UNUSABLE, UNREADABLE = 2, 1  # exit codes: input that cannot be used at all; rows that cannot be read, with --strict
+
+said = Console(stderr=True, highlight=False, soft_wrap=True)
+
+T = TypeVar("T")
+
+
+def stop(message: str, code: int = UNUSABLE) -> NoReturn:
+    """End the command with a message on standard error."""
+    said.print(message, style="red", markup=False)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def unusable_input() -> Iterator[None]:
+    """Ends the command with exit code 2 and what is wrong, where files cannot be used."""
+    try:
+        yield
+    except FileProblems as error:
+        for problem in error.problems:
+            said.print(str(problem), style="red", markup=False)
+        raise typer.Exit(UNUSABLE) from None
+    except FileError as error:
+        stop(str(error))
+
+
+def policies_of(paths: Sequence[Path]) -> PolicySet:
+    """The policy in those files; the built-in one without any. Raises FileError, PolicyError."""
+    return load([(str(path), text_of(path)) for path in paths]) if paths else default_policy()
+
+
+def mapping_of(path: Path) -> MappingDocument:
+    """The mapping in a file. Raises FileError, MappingError."""
+    return load_mapping(str(path), text_of(path))
+
+
+def text_of(path: Path) -> str:
+    """A text file's content. Raises FileError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise FileError(f"{path}: is not UTF-8 text") from None
+
+
+@contextmanager
+def progress_bar(title: str, unit: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A function that is told how much is done, of how much; None (no bar) where nobody watches a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=said, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,175 @@
+"""What a policy means, in plain words, with a worked example for each target: `sqm check`."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+
+from monitor import burn
+from monitor.calendars import calendar_of
+from monitor.indicators import BY_ID
+from monitor.names import Clock
+from monitor.periods import LONGEST
+from monitor.policy.calendar_model import DAYS, Calendar
+from monitor.policy.compiled import EVERY_REASON, PolicySet, PolicyVersion, TargetLine
+from monitor.policy.conditions import in_words
+from monitor.policy.durations import BusinessDays, format_span
+from monitor.policy.durations import in_words as span_in_words
+from monitor.policy.model import CalendarPeriod, IndicatorMeasure, OnChange, Sla
+from monitor.policy.values import instant_text, percent
+
+CLOCK_WORDS = {
+    Clock.FIRST_RESPONSE: "first response",
+    Clock.NEXT_RESPONSE: "next response",
+    Clock.RESOLUTION: "resolved",
+    Clock.TOTAL_RESOLUTION: "resolved for good",
+    Clock.ACKNOWLEDGEMENT: "complaint acknowledged",
+    Clock.PROMISE: "promise kept",
+}
+_CHANGED = {
+    OnChange.RETROACTIVE: None,
+    OnChange.RESTART: "a change to this line starts it anew",
+    OnChange.KEEP: "a change to this line keeps the one before",
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def in_plain_words(policies: PolicySet, day: date) -> list[str]:
+    """Lines that say what each version promises; `day` is the date from which on examples are taken."""
+    lines = []
+    for version in policies.versions:
+        following = policies.versions[version.number + 1 :]
+        lines += [_heading(version, following[0] if following else None), ""]
+        lines += ["Targets" if version.targets else "No targets: nothing is judged."]
+        lines += [f"  {line.number + 1}. {target(version, line, day)}" for line in version.targets]
+        lines.append("")
+    return [*lines, *_objectives(policies.newest), *_rest(policies.newest)]
+
+
+def target(version: PolicyVersion, line: TargetLine, day: date) -> str:
+    """One line of `targets`: what is promised to whom, what stops the clock, and an example."""
+    earlier = any(other.clock == line.clock for other in version.targets[: line.number])
+    who = in_words(dict(line.when)) or ("every other case" if earlier else "every case")
+    said = f"{who}: {CLOCK_WORDS[line.clock]} {_promised(version, line)}"
+    details = "; ".join(_details(line))
+    example = _example(version, line, day)
+    return "".join([said, f" ({details})" if details else "", f": {example}" if example else ""])
+
+
+def _heading(version: PolicyVersion, following: PolicyVersion | None) -> str:
+    since = f"opened from {instant_text(version.effective_from)} on" if version.effective_from else "opened"
+    until = f" before {instant_text(following.effective_from)}" if following and following.effective_from else ""
+    cases = f"cases {since}{until}" if version.effective_from or until else "all cases"
+    labels = f", figures by {', '.join(version.labels)}" if version.labels else ""
+    return f"Policy {version.name}: {cases}{labels}"
+
+
+def _promised(version: PolicyVersion, line: TargetLine) -> str:
+    if line.clock == Clock.PROMISE:
+        return "by the case's own due_at"
+    within = line.within if line.within is not None else BusinessDays(line.business_days or 0)
+    if version.calendars[line.calendar].always_open:
+        return f"within {span_in_words(within)}, round the clock"
+    return f"within {span_in_words(within)} of {line.calendar} hours"
+
+
+def _details(line: TargetLine) -> Iterator[str]:
+    if line.pauses:
+        every = EVERY_REASON in line.pauses
+        yield "every pause stops it" if every else f"stopped by pauses for {' or '.join(sorted(line.pauses))}"
+    if line.bots_answer:
+        yield "bots' answers count"
+    if said := _CHANGED[line.on_change]:
+        yield said
+    if line.at_risk is not None:
+        yield f"at risk from {percent(line.at_risk)} on"
+
+
+def _example(version: PolicyVersion, line: TargetLine, day: date) -> str | None:
+    """`Sat 10:00 -> due Sat 10:15`; nothing for a promise, which each case brings along."""
+    if line.clock == Clock.PROMISE:
+        return None
+    written = version.calendars[line.calendar]
+    calendar = calendar_of(written)
+    start = _start(written, day)
+    at = np.array([(start - _EPOCH) // _MICROSECOND], dtype=np.int64)
+    if line.within is not None:
+        due = calendar.instant(calendar.position(at) + line.within // _MICROSECOND)
+    else:
+        due = calendar.days_later(at, np.array([line.business_days], dtype=np.int64))
+    end = (_EPOCH + int(due[0]) * _MICROSECOND).astimezone(written.tz)
+    form = "%a %H:%M" if end - start < timedelta(days=6) else "%a %Y-%m-%d %H:%M"
+    form += ":%S" if end.second else ""
+    zone = "" if written.always_open else f" ({written.zone})"
+    return f"{start.astimezone(written.tz).strftime(form)} -> due {end.strftime(form)}{zone}"
+
+
+def _start(calendar: Calendar, day: date) -> datetime:
+    """Saturday 10:00 round the clock; else an hour and a half before the week's last shift ends."""
+    if calendar.always_open:
+        weekday, at = DAYS.index("sat"), timedelta(hours=10)
+    else:
+        weekday = max(i for i, name in enumerate(DAYS) if calendar.hours[name])
+        shift = calendar.hours[DAYS[weekday]][-1]
+        at = max(shift.start, shift.end - timedelta(minutes=90))
+    first = day + timedelta(days=(weekday - day.weekday()) % 7)
+    return (datetime(first.year, first.month, first.day, tzinfo=calendar.tz) + at).astimezone(UTC)
+
+
+def _objectives(version: PolicyVersion) -> Iterator[str]:
+    if version.slas:
+        yield "Objectives"
+    for sla in version.slas:
+        yield f"  {sla.id}: {objective(sla)}"
+        yield f"      {_alerts(sla)}"
+    if version.slas:
+        yield ""
+
+
+def objective(sla: Sla) -> str:
+    """One objective: `95% first response in time over any 30 days, for each service, of tier gold`."""
+    if isinstance(sla.measure, IndicatorMeasure):
+        least = sla.measure.at_least is not None
+        bound = sla.measure.at_least if least else sla.measure.at_most
+        said = f"{BY_ID[sla.measure.indicator].title} at {'least' if least else 'most'} {bound}"
+    else:
+        said = f"{percent(sla.goal)} {CLOCK_WORDS[sla.measure]} in time"
+    each = f", for each {' and '.join(sla.by)}" if sla.by else ""
+    where = f", of {in_words(sla.where)}" if sla.where else ""
+    title = f" ({sla.title})" if sla.title else ""
+    return f"{said} over {_period(sla.period)}{each}{where}{title}"
+
+
+def _period(period: timedelta | CalendarPeriod) -> str:
+    if isinstance(period, CalendarPeriod):
+        return f"each calendar {period.calendar} ({period.zone})"
+    return f"any {span_in_words(period)}"
+
+
+def _alerts(sla: Sla) -> str:
+    parts = []
+    if sla.alerts.burn == "standard":
+        longest = LONGEST[sla.period.calendar] if isinstance(sla.period, CalendarPeriod) else sla.period
+        pairs = burn.pairs(sla.goal, longest)
+        said = [f"{p.severity} at {float(p.factor):.3g} x over {format_span(p.long)}" for p in pairs]
+        parts.append(f"its error budget burning ({', '.join(said)})")
+    if sla.alerts.breach == "each":
+        parts.append("each breach")
+    if sla.alerts.at_risk:
+        parts.append("each case at risk")
+    if not parts:
+        return "no alerts"
+    told = f", told to {', '.join(sla.notify)}" if sla.notify else ""
+    return f"alerts for {', '.join(parts)}{told}"
+
+
+def _rest(version: PolicyVersion) -> Iterator[str]:
+    for feed in version.feeds:
+        hours = "" if version.calendars[feed.calendar].always_open else f" in {feed.calendar} hours"
+        said = f"no event for {span_in_words(feed.silent_after)}{hours}"
+        yield f"Feed {in_words(feed.match)}: an alert after {said}"
+    if version.perception:
+        weights = ", ".join(f"{name} {percent(w)}" for name, w in version.perception.dimensions.items())
+        low, high = version.perception.scale
+        yield f"Perception on a scale of {low} to {high}: {weights}"
