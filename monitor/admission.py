@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from monitor.frames import SERIES, conform, empty
+from monitor.frames import LABEL_COLUMNS, SERIES, conform, empty
 from monitor.names import LABELS, OTHER
 
 
@@ -31,20 +31,18 @@ def admit(rows: pl.DataFrame, series: pl.DataFrame, labels: Sequence[str], limit
     """
     kept = [label for label in labels if label in LABELS]
     dropped = [label for label in LABELS if label not in kept]
-    rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias(label) for label in dropped)
-    wanted = rows.select(LABELS).unique(maintain_order=True)
-    known = wanted.join(series, on=LABELS, how="left", nulls_equal=True, maintain_order="left")
-    strange = known.filter(pl.col("series").is_null()).select(LABELS)
+    if not kept:
+        rows, kept = rows.with_columns(pl.lit(None, dtype=pl.String).alias(LABELS[0])), [LABELS[0]]
+    wanted = rows.select(kept).unique(maintain_order=True)
+    of_policy = series.filter(pl.all_horizontal(pl.col(dropped).is_null())) if dropped else series
+    known = wanted.join(of_policy, on=kept, how="left", nulls_equal=True, maintain_order="left")
+    strange = conform(known.filter(pl.col("series").is_null()).select(kept), LABEL_COLUMNS)
+    new, overflowed = empty(SERIES), 0
     if strange.height:
         new, mapping, overflowed = _number(strange, series, kept, limit)
         known = pl.concat([known.filter(pl.col("series").is_not_null()), mapping.select(known.columns)])
-    else:
-        new, overflowed = empty(SERIES), 0
-    if known.height == 1:
-        numbered = rows.with_columns(series=pl.lit(known["series"][0], dtype=pl.UInt32))
-    else:
-        numbered = rows.join(known, on=LABELS, how="left", nulls_equal=True, maintain_order="left")
-    return Admitted(numbered.drop(LABELS), new, overflowed)
+    numbers = rows.select(kept).join(known, on=kept, how="left", nulls_equal=True, maintain_order="left")["series"]
+    return Admitted(rows.drop(LABELS).with_columns(numbers), new, overflowed)
 
 
 def _number(

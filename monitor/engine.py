@@ -16,13 +16,11 @@ from monitor.cases import ordered
 from monitor.cells import contributions
 from monitor.dedup import Unseen, unseen
 from monitor.events import Read
-from monitor.frames import CELLS, CONTRIBUTIONS, FACTS, HISTORY, IDS, LEDGER_ROWS, VERDICTS, conform, empty
+from monitor.frames import CELLS, FACTS, HISTORY, IDS, LEDGER_ROWS, VERDICTS, conform, empty
 from monitor.names import Kind
 from monitor.policy import PolicySet
 from monitor.publication import compare
 from monitor.state import (
-    CELL_KEYS,
-    CONTRIBUTION_KEYS,
     META,
     OFFSETS,
     PUBLISHED,
@@ -31,6 +29,7 @@ from monitor.state import (
     Delta,
     State,
     add_up,
+    add_up_cells,
 )
 
 ANSWER_TIMES = ("first_response.met", "first_response.late", "first_response.untargeted")
@@ -66,20 +65,20 @@ def step(
     settled = _derive_measured(measured, now, policies)
     admitted = _admit(state, policies, live, settled)
 
-    new = _contributions(admitted.live)
     old = state.contributions.of(touched)
-    diff = add_up(pl.concat([new, old.with_columns(-pl.col("n", "total"))]), CONTRIBUTION_KEYS)
-    of_measured = _contributions(admitted.settled)
-    cells = add_up(pl.concat([diff.select(list(CELLS)), of_measured.select(list(CELLS))]), CELL_KEYS)
+    new = contributions(*admitted.live)
+    of_measured = contributions(*admitted.settled)
+    emitted = (new, old.with_columns(-pl.col("n", "total")), of_measured)
+    cells = add_up_cells(pl.concat([rows.select(list(CELLS)) for rows in emitted]))
     comparison = compare(state.verdicts_of(touched), admitted.live.verdicts, live.verdicts, lived)
     delta: Delta = {
         "history": conform(lived, HISTORY),
         "verdicts": comparison.rows,
-        "contributions": diff,
+        "contributions": new,
         "wakes": _wakes(touched, live),
         "ids": conform(measured, IDS),
         "cells": cells,
-        "published": _published(diff, old, of_measured),
+        "published": _published(new, old, of_measured),
         "series": admitted.series,
         "ledger": _ledger(read, events, fresh, admitted.overflowed, comparison.corrected),
         "offsets": pl.DataFrame(list((offsets or {}).items()), schema=dict(OFFSETS), orient="row"),
@@ -145,10 +144,6 @@ def _admit(state: State, policies: PolicySet, live: _Derived, settled: _Derived)
     return _Admitted(_Derived(*frames[:2]), _Derived(*frames[2:]), new, overflowed)
 
 
-def _contributions(derived: _Derived) -> pl.DataFrame:
-    return add_up(contributions(*derived).select(list(CONTRIBUTIONS)), CONTRIBUTION_KEYS)
-
-
 def _wakes(touched: pl.Series, live: _Derived) -> pl.DataFrame:
     """WAKES of all touched cases: when time alone may change something, null where it cannot."""
     wakes = pl.concat([live.verdicts.select(list(WAKES)), live.facts.select(list(WAKES))])
@@ -156,11 +151,11 @@ def _wakes(touched: pl.Series, live: _Derived) -> pl.DataFrame:
     return touched.to_frame("case_key").join(least, on="case_key", how="left").select(list(WAKES))
 
 
-def _published(diff: pl.DataFrame, old: pl.DataFrame, of_measured: pl.DataFrame) -> pl.DataFrame:
+def _published(new: pl.DataFrame, old: pl.DataFrame, of_measured: pl.DataFrame) -> pl.DataFrame:
     """PUBLISHED rows: response times of cases that had none before; never taken back, so that it can be a counter."""
     answered = pl.col("measure").is_in(ANSWER_TIMES)
     before = old.filter(answered)["case_key"]
-    first = diff.filter(answered & (pl.col("n") > 0) & ~pl.col("case_key").is_in(before.implode()))
+    first = new.filter(answered & ~pl.col("case_key").is_in(before.implode()))
     rows = pl.concat([first, of_measured.filter(answered)]).select(list(PUBLISHED))
     return add_up(rows, ("series", "bin"))
 

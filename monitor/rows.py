@@ -1,12 +1,8 @@
 """Rows that belong to keys, held in chunks of growing size, so that neither adding nor replacing copies all."""
 
-from collections.abc import Callable
-
 import polars as pl
 
 from monitor.frames import Columns, empty
-
-Combine = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 class Rows:
@@ -15,13 +11,11 @@ class Rows:
     Chunks are merged when a later one has grown to half of the one before it: a row is copied O(log n) times in
     its life. Taking rows out rewrites only the chunks that hold them, which are mostly the newest.
 
-    :param combine: what makes one frame of merged chunks shorter (rows that add up are added), if anything
     """
 
-    def __init__(self, columns: Columns, key: str, combine: Combine | None = None) -> None:
+    def __init__(self, columns: Columns, key: str) -> None:
         self.columns = columns
         self.key = key
-        self._combine = combine
         self._chunks: list[pl.DataFrame] = []
 
     @property
@@ -32,16 +26,12 @@ class Rows:
         """All rows, in the order in which they were added (no copy of their data)."""
         if not self._chunks:
             return empty(self.columns)
-        rows = pl.concat(self._chunks)
-        return self._combine(rows) if self._combine else rows
+        return pl.concat(self._chunks)
 
     def of(self, keys: pl.Series) -> pl.DataFrame:
         """The rows of those keys."""
         found = [rows for _, rows in self._hits(keys)]
-        if not found:
-            return empty(self.columns)
-        rows = pl.concat(found)
-        return self._combine(rows) if self._combine else rows
+        return pl.concat(found) if found else empty(self.columns)
 
     def add(self, rows: pl.DataFrame) -> None:
         if rows.height == 0:
@@ -49,8 +39,7 @@ class Rows:
         self._chunks.append(rows)
         while len(self._chunks) > 1 and self._chunks[-1].height * 2 >= self._chunks[-2].height:
             last, before = self._chunks.pop(), self._chunks.pop()
-            merged = pl.concat([before, last], rechunk=True)
-            self._chunks.append(self._combine(merged) if self._combine else merged)
+            self._chunks.append(pl.concat([before, last], rechunk=True))
 
     def remove(self, keys: pl.Series) -> None:
         """Take out all rows of those keys."""

@@ -7,7 +7,7 @@ A snapshot is cut into `SLICES` fixed parts by key, each taken at its own time. 
 each slice only the deltas that came after it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,6 +23,7 @@ from monitor.frames import (
     INSTANT,
     KEY,
     LEDGER_ROWS,
+    MEASURE,
     OUTCOME,
     SERIES,
     VERDICTS,
@@ -58,20 +59,37 @@ META: Final[Columns] = {
     "semantics": pl.Int32(),
 }
 
-CONTRIBUTION_KEYS = ("case_key", "bucket", "series", "measure", "bin")
-CELL_KEYS = ("bucket", "series", "measure", "bin")
 
-
-def add_up(rows: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
+def add_up(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     """Sum `n` and `total` of rows with the same `by`; rows that add up to nothing go."""
     if rows.height < 2:
         return rows
-    summed = rows.group_by(by, maintain_order=True).agg(pl.col("n", "total").sum())
+    summed = rows.group_by(by).agg(pl.col("n", "total").sum())
     return summed.filter((pl.col("n") != 0) | (pl.col("total") != 0)).select(rows.columns)
 
 
-def _add_up_contributions(rows: pl.DataFrame) -> pl.DataFrame:
-    return add_up(rows, CONTRIBUTION_KEYS)
+def add_up_cells(rows: pl.DataFrame) -> pl.DataFrame:
+    """`add_up` of CELLS rows by bucket, series, measure and bin."""
+    # Grouping by one integer takes a third of the time of grouping by four columns; that integer has 64 bits for
+    # the bucket (or null), the series, 8 for the measure and 16 for the bin (or null).
+    least, most, series = rows.select(
+        pl.col("bucket").min().alias("least"), pl.col("bucket").max().alias("most"), pl.col("series").max()
+    ).row(0)
+    if series is None or (((most or 0) - (least or 0) + 2) * (series + 1)).bit_length() > 38:
+        return add_up(rows, ("bucket", "series", "measure", "bin"))
+    place = (pl.col("bucket").cast(pl.Int64) - (least or 0) + 1).fill_null(0)
+    bin_ = (pl.col("bin").cast(pl.Int64) + 2**15).fill_null(0)
+    packed = ((place * (series + 1) + pl.col("series")) * 2**8 + pl.col("measure").to_physical()) * 2**16 + bin_
+    summed = add_up(rows.select(packed.alias("packed"), "n", "total"), ["packed"])
+    rest, bin_ = pl.col("packed") // 2**24, pl.col("packed") % 2**16
+    place = rest // (series + 1)
+    columns = {
+        "bucket": pl.when(place > 0).then(place - 1 + (least or 0)),
+        "series": rest % (series + 1),
+        "measure": (pl.col("packed") // 2**16 % 2**8).cast(pl.UInt8).cat.to(MEASURE),
+        "bin": pl.when(bin_ > 0).then(bin_ - 2**15),
+    }
+    return conform(summed.with_columns(**columns), CELLS)
 
 
 @dataclass(frozen=True)
@@ -109,7 +127,7 @@ class State:
 
     def __init__(self) -> None:
         self.history = Rows(HISTORY, "case_key")
-        self.contributions = Rows(CONTRIBUTIONS, "case_key", _add_up_contributions)
+        self.contributions = Rows(CONTRIBUTIONS, "case_key")
         self.wakes = Rows(WAKES, "case_key")
         self.ids = Rows(IDS, "event_key")
         self.tiers = Tiers.empty()
@@ -163,7 +181,9 @@ class State:
         self._verdicts.replace(keys, latest.filter(pl.col("outcome").is_not_null()))
 
     def _apply_wakes(self, rows: pl.DataFrame) -> None:
+        # Comes before the contributions of the same delta, which are all that these cases have now.
         self.wakes.replace(rows["case_key"], rows.filter(pl.col("wake").is_not_null()))
+        self.contributions.remove(rows["case_key"])
 
     def _apply_published(self, rows: pl.DataFrame) -> None:
         self.published = add_up(pl.concat([self.published, rows]), ("series", "bin"))
@@ -184,8 +204,8 @@ class State:
     _apply: Final[dict[str, Callable[["State", pl.DataFrame], None]]] = {
         "history": lambda state, rows: state.history.add(rows),
         "verdicts": _apply_verdicts,
-        "contributions": lambda state, rows: state.contributions.add(rows),
         "wakes": _apply_wakes,
+        "contributions": lambda state, rows: state.contributions.add(rows),
         "ids": lambda state, rows: state.ids.add(rows),
         "cells": lambda state, rows: state.tiers.add(rows),
         "published": _apply_published,

@@ -18,10 +18,6 @@ def keys(*values: int) -> pl.Series:
     return pl.Series("key", values, dtype=KEY)
 
 
-def add_up(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.group_by("key", maintain_order=True).agg(pl.col("n").sum()).filter(pl.col("n") != 0)
-
-
 batches = st.lists(st.lists(st.tuples(st.integers(0, 20), st.integers(-5, 5)), max_size=8), max_size=12)
 
 
@@ -46,17 +42,6 @@ def test_replacing_leaves_the_rows_of_other_keys_alone(chunks: list[list[tuple[i
     table.replace(keys(*replaced), rows_of([(key, 99) for key in sorted(replaced)]))
     others = [pair for chunk in chunks for pair in chunk if pair[0] not in replaced]
     assert sorted(table.frame().rows()) == sorted([*others, *((key, 99) for key in replaced)])
-
-
-@given(batches)
-def test_rows_that_add_up_are_summed_the_same_however_they_were_chunked(
-    chunks: list[list[tuple[int, int]]],
-) -> None:
-    table = Rows(COLUMNS, "key", add_up)
-    for chunk in chunks:
-        table.add(rows_of(chunk))
-    whole = add_up(rows_of([pair for chunk in chunks for pair in chunk]))
-    assert sorted(table.frame().rows()) == sorted(whole.rows())
 
 
 def test_the_least_value_is_taken_over_all_chunks_and_is_none_without_rows() -> None:
