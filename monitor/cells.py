@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from monitor.bins import bin_of
-from monitor.frames import BUCKET, CELLS, CONTRIBUTIONS, KEY, LABEL_COLUMNS, MEASURE, Columns, conform, empty
+from monitor.frames import BUCKET, CELLS, CONTRIBUTIONS, KEY, LABEL_COLUMNS, MEASURE, Columns, empty
 from monitor.names import CLOCKS, LABELS, OUTCOMES, Outcome
 from monitor.tiers import Tiers as Tiers
 
@@ -37,7 +37,8 @@ def contributions(verdicts: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     A verdict counts once as `<clock>.<outcome>`, in the bucket of the instant that decided it; where that was a met
     clock the value is its elapsed time. A breached clock that has stopped counts as `<clock>.late` as well, at its
     stop and with its elapsed time; so does a stopped clock without target as `<clock>.untargeted`. A clock that the end
-    of its case cut short took no time that could be told. Rows without a case are grouped.
+    of its case cut short took no time that could be told. Rows with the same keys are left
+    for the caller to add up.
 
     :param verdicts: VERDICTS (or with `series`), all clocks of the cases
     :param facts: FACTS (or with `series`)
@@ -49,7 +50,7 @@ def contributions(verdicts: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     rows = pl.concat(parts)
     single = (pl.col("n") == 1) & (pl.col("measure") != UNBINNED)
     rows = rows.with_columns(bin=pl.when(single).then(bin_of(rows["value"])), total=pl.col("value").fill_null(0))
-    return _grouped(rows.select(list(columns)))
+    return rows.select(list(columns))
 
 
 def _dimensions(frame: pl.DataFrame) -> list[str]:
@@ -92,16 +93,6 @@ def _fact_rows(facts: pl.DataFrame) -> pl.DataFrame:
         pl.col("n").cast(pl.Int64),
         "value",
     )
-
-
-def _grouped(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of no case (measured events, which nothing takes back) as few as they can be; others as they are."""
-    without = rows["case_key"].is_null()
-    if not without.any():
-        return rows
-    used = [name for name in _dimensions(rows) if rows[name].null_count() < rows.height]
-    summed = rows.filter(without).group_by("bucket", *used, "measure", "bin").agg(pl.col("n", "total").sum())
-    return pl.concat([rows.filter(~without), conform(summed, rows.schema)])
 
 
 assert tuple(f"{clock}.{kind}" for clock in CLOCKS for kind in _KINDS) == tuple(
