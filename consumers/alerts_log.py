@@ -1,12 +1,12 @@
 """`sqm.alerts`: each alert under its id as its newest transition left it, and what of it is still to be delivered.
 
 A record is a JSON object: the columns of ALERTS (labels gathered under `labels`, absent ones left out, instants in
-RFC 3339), and `undelivered`, a list of `{"receiver": name, "alert": {…}}` without those that were delivered. An
-alert that is no longer remembered is tombstoned. So a judge that takes over knows from this topic alone what was
-told to whom.
+RFC 3339), `receivers`, the names of those that are told, and `undelivered`, what they have not been told yet: a list
+of `{"receiver": name, "alert": {…}}`. An alert that is no longer remembered is tombstoned. So a judge that takes
+over knows from this topic alone what was told to whom.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -36,11 +36,23 @@ class Delivery(NamedTuple):
         return self.receiver, self.alert["id"], self.alert["state"], self.alert["at"]
 
 
-def encode(alert: Row, undelivered: Iterable[Delivery] = ()) -> bytes:
+class Entry(NamedTuple):
+    """What a record says."""
+
+    alert: Row
+    receivers: tuple[str, ...] = ()
+    undelivered: tuple[Delivery, ...] = ()
+
+
+def encode(entry: Entry) -> bytes:
     """The value of a record."""
-    content = alert_json(alert)
-    waiting = [{"receiver": d.receiver, "alert": alert_json(d.alert)} for d in undelivered]
-    return msgspec.json.encode(content | ({"undelivered": waiting} if waiting else {}))
+    content = alert_json(entry.alert)
+    if entry.receivers:
+        content["receivers"] = entry.receivers
+    if entry.undelivered:
+        waiting = [{"receiver": d.receiver, "alert": alert_json(d.alert)} for d in entry.undelivered]
+        content["undelivered"] = waiting
+    return msgspec.json.encode(content)
 
 
 def alert_json(alert: Row) -> dict[str, Any]:
@@ -51,10 +63,11 @@ def alert_json(alert: Row) -> dict[str, Any]:
     return content | {"labels": labels, "values": msgspec.Raw((alert["values"] or "{}").encode())}
 
 
-def decode(value: bytes) -> tuple[Row, list[Delivery]]:
-    """The alert of a record and what of it is still to be delivered. Raises msgspec.DecodeError, ValueError."""
+def decode(value: bytes) -> Entry:
+    """What a record says. Raises msgspec.DecodeError, KeyError or ValueError for one that no judge wrote."""
     content = msgspec.json.decode(value)
-    return _row(content), [Delivery(d["receiver"], _row(d["alert"])) for d in content.get("undelivered", ())]
+    waiting = (Delivery(d["receiver"], _row(d["alert"])) for d in content.get("undelivered", ()))
+    return Entry(_row(content), tuple(content.get("receivers", ())), tuple(waiting))
 
 
 def _row(content: Mapping[str, Any]) -> Row:
@@ -73,40 +86,40 @@ def _text(instant: datetime) -> str:
 class AlertLog:
     """The topic as far as it was read: feed it the records in their order."""
 
-    undelivered: dict[str, list[Delivery]] = field(default_factory=dict)  # by alert id
+    entries: dict[str, Entry] = field(default_factory=dict)  # by alert id
     _alerts: pl.DataFrame = field(default_factory=lambda: empty(ALERTS))
     _news: dict[str, Row | None] = field(default_factory=dict)
-    _last: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
     @property
     def alerts(self) -> pl.DataFrame:
-        """ALERTS: all that are remembered."""
+        """ALERTS: all that are remembered, the one that changed last at the end."""
         if self._news:
-            rows = [row for row in self._news.values() if row is not None]
-            kept = self._alerts.filter(~pl.col("id").is_in(list(self._news)))
-            self._alerts = pl.concat([kept, pl.DataFrame(rows, schema=dict(ALERTS))]) if rows else kept
+            self._alerts = upserted(self._alerts, self._news)
             self._news = {}
         return self._alerts
 
-    def read(self, key: bytes, value: bytes | None) -> Row | None:
+    def read(self, key: str, value: bytes | None) -> Row | None:
         """Take the next record; the transition that it tells, unless it only says what was delivered.
 
-        Raises msgspec.DecodeError or ValueError for a record that no judge wrote.
+        Raises what `decode` does.
         """
-        identity = key.decode()
+        before = self.entries.pop(key, None)
+        self._news.pop(key, None)
         if value is None:
-            self._news[identity] = None
-            self._last.pop(identity, None)
-            self.undelivered.pop(identity, None)
+            self._news[key] = None
             return None
-        row, waiting = decode(value)
-        self._news.pop(identity, None)
-        self._news[identity] = row
-        self.undelivered.pop(identity, None)
-        if waiting:
-            self.undelivered[identity] = waiting
-        told = (row["state"], row["at"])
-        if self._last.get(identity) == told:
-            return None
-        self._last[identity] = told
-        return row
+        entry = self.entries[key] = decode(value)
+        self._news[key] = entry.alert
+        again = before is not None and _moment(before.alert) == _moment(entry.alert)
+        return None if again else entry.alert
+
+
+def upserted(alerts: pl.DataFrame, news: Mapping[str, Row | None]) -> pl.DataFrame:
+    """ALERTS with those rows, by id, in the place of what was there; None takes an alert away."""
+    kept = alerts.filter(~pl.col("id").is_in(list(news)))
+    rows: Sequence[Row] = [row for row in news.values() if row is not None]
+    return pl.concat([kept, pl.DataFrame(rows, schema=dict(ALERTS))]) if rows else kept
+
+
+def _moment(alert: Row) -> tuple[str, datetime]:
+    return alert["state"], alert["at"]
