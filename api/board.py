@@ -2,25 +2,72 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
+from api import items
+from api.indicator_items import placed
+from api.ledger import ledger_item
 from api.lists import Item
+from monitor.burning import burning
+from monitor.burning import states as sla_states
+from monitor.figures import Figures, figures
 from monitor.policy import PolicySet
+from monitor.state import State
+from monitor.windows import read
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
     """Figures of one instant, in the shapes in which they are served."""
 
-    number: int  # of the tick
     wall: datetime  # wall time at which it was made
-    now: datetime | None  # the instant up to which the figures are judged
+    now: datetime  # the instant up to which the figures are judged
     policies: PolicySet
+    grace: timedelta | None  # what verdicts are derived with; None: as the policies say
+    figures: Figures
     slas: list[Item]  # worst first
-    services: list[Item]
-    alerts: list[Item]
-    indicators: pl.DataFrame  # see indicator_items
+    services: list[Item]  # worst first
+    alerts: list[Item]  # firing first
+    indicators: pl.DataFrame  # as indicator_items.placed
     ledger: Mapping[str, Any]
+
+
+def make(
+    states: Mapping[int, State], alerts: pl.DataFrame, policies: PolicySet, wall: datetime, *, follows_events: bool
+) -> Board | None:
+    """The board of these states; None while no partition has a time.
+
+    :param alerts: ALERTS, all that are remembered
+    :param follows_events: `clock: event`: time is the newest event's, and nothing waits for answers on their way
+    """
+    found = figures(states, policies)
+    if found is None:
+        return None
+    newest = policies.newest
+    pairs = burning(found.judgements, newest, found.now)
+    slas = items.sla_items(found.judgements, pairs, sla_states(found.judgements, pairs, newest), newest)
+    shown = items.alert_items(alerts)
+    services = items.service_items(slas, shown, found.standing, _open_cases(states, policies, found.now), found.now)
+    return Board(
+        wall=wall,
+        now=found.now,
+        policies=policies,
+        grace=timedelta(0) if follows_events else None,
+        figures=found,
+        slas=slas,
+        services=services,
+        alerts=shown,
+        indicators=placed(found.indicators),
+        ledger=ledger_item(states, found.now if follows_events else wall, follows_events=follows_events),
+    )
+
+
+def _open_cases(states: Mapping[int, State], policies: PolicySet, now: datetime) -> dict[str, int]:
+    """Service -> cases opened and not ended."""
+    window = read(states, policies.newest.labels, None, now)
+    rows = window.cells.filter(pl.col("measure") == "case.open").join(window.groups, on="group")
+    counted = rows.filter(pl.col("service").is_not_null()).group_by("service").agg(pl.col("n").sum())
+    return dict(counted.iter_rows())

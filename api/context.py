@@ -1,42 +1,63 @@
 """What the routes answer from: handed in once, never looked up in a global."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
+import polars as pl
 from fastapi import Depends, Request
 
 from api.board import Board
 from api.health import Health
+from api.metrics import Exposition
 from api.problems import Problem
+from api.rejected import Rejected
 from api.stream import Broadcast
+from consumers.policies import Policies
+from consumers.replica import OnAlert, OnDelta, Rate
 from consumers.settings import Settings
 from monitor.state import State
 
 
-class Figures(Protocol):
-    """What the API reads of the replica that follows `sqm.state` and `sqm.alerts`."""
+class Source(Protocol):
+    """What the API reads of the replica that follows `sqm.state` and `sqm.alerts`; see consumers/replica.py."""
 
-    states: Mapping[int, State]
-    caught_up: bool
+    on_delta: list[OnDelta]
+    on_alert: list[OnAlert]
+    rate: Rate
+
+    @property
+    def caught_up(self) -> bool: ...
+
+    @property
+    def alerts(self) -> pl.DataFrame: ...
+
+    def reading(self) -> AbstractContextManager[Mapping[int, State]]: ...
 
 
 @dataclass
 class Context:
-    """The parts that the API is made of; `board` is replaced once a tick, all else stays."""
+    """The parts that the API is made of; `board` and `exposition` are replaced once a tick, all else stays."""
 
     settings: Settings
-    replica: Figures
+    replica: Source
+    policies: Policies
+    rejected: Rejected = field(default_factory=Rejected)
     health: Health = field(default_factory=Health)
     stream: Broadcast = field(default_factory=Broadcast)
     board: Board | None = None
+    exposition: Exposition = field(default_factory=lambda: Exposition(b""))
 
-    def troubles(self) -> dict[str, str]:
-        """Why the figures cannot be trusted now, by the part that says so; empty when they can."""
+    def troubles(self, board: Board | None = None) -> dict[str, str]:
+        """Why the figures cannot be trusted now, by the part that says so; empty when they can.
+
+        :param board: the newest one; None: the one in place
+        """
         said = self.health.troubles()
         if not self.replica.caught_up:
             said.setdefault("replica", "the state is being restored from Kafka")
-        elif self.board is None:
+        elif (board or self.board) is None:
             said.setdefault("figures", "the first figures are being made")
         return said
 

@@ -7,14 +7,15 @@ import polars as pl
 from api.cursors import Order
 from api.lists import Item
 from api.shapes import labels_of
-from monitor.indicators import REGISTRY
+from monitor.indicators import BY_ID, REGISTRY
 from monitor.names import LABELS
 
 TOTAL: Final = "total"
 ORDER: Final = Order(("place", "by_place", "of"), (False, False, False))
 
+DIMENSIONS: Final = tuple(dict.fromkeys(indicator.dimension for indicator in REGISTRY))
+
 _PLACES: Final = {indicator.id: place for place, indicator in enumerate(REGISTRY)}
-_BY_ID: Final = {indicator.id: indicator for indicator in REGISTRY}
 
 
 def placed(indicators: pl.DataFrame) -> pl.DataFrame:
@@ -32,7 +33,7 @@ def indicator_items(rows: pl.DataFrame, min_n: int) -> list[Item]:
 
 
 def _item(row: dict[str, Any], min_n: int) -> Item:
-    indicator = _BY_ID[row["id"]]
+    indicator = BY_ID[row["id"]]
     return {
         "id": indicator.id,
         "title": indicator.title,

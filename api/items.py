@@ -8,28 +8,33 @@ from typing import Any, Final
 import polars as pl
 
 from api.lists import Item
-from api.shapes import instant, instant_text, labels_of
+from api.shapes import instant, instant_text, labels_of, seconds
 from monitor.frames import ALERTS, JUDGEMENTS, PAIRS
 from monitor.names import LABELS, AlertState, Judged, SlaState
-from monitor.policy import IndicatorMeasure, PolicyVersion, Sla
+from monitor.policy import CalendarPeriod, IndicatorMeasure, PolicyVersion, Sla
 from monitor.policy.durations import format_span, parse_span
+from monitor.slas import PERIOD
 
 RANK: Final[Mapping[str, int]] = {state: rank for rank, state in enumerate(SlaState)}  # worst first
 
 _Key = tuple[str | None, ...]
 
 
-def sla_items(judgements: pl.DataFrame, pairs: pl.DataFrame, version: PolicyVersion) -> list[Item]:
+def sla_items(
+    judgements: pl.DataFrame, pairs: pl.DataFrame, states: pl.DataFrame, version: PolicyVersion
+) -> list[Item]:
     """One dict for each objective and combination of its `by`, the worst first.
 
     :param judgements: JUDGEMENTS; rows of the window "period" make the items
     :param pairs: PAIRS of the same objectives
+    :param states: (sla, labels) -> state, see `burning.states`
     """
     slas = {sla.id: sla for sla in version.slas}
     burns: dict[_Key, list[Item]] = {}
     for row in pairs.select(list(PAIRS)).sort("pair").to_dicts():
         burns.setdefault(_key(row), []).append(_burn(row))
-    periods = judgements.select(list(JUDGEMENTS)).filter(pl.col("window") == "period")
+    periods = judgements.select(list(JUDGEMENTS)).filter(pl.col("window") == PERIOD)
+    periods = periods.join(states, on=["sla", *LABELS], how="left", nulls_equal=True, maintain_order="left")
     items = [
         _sla_item(row, slas[row["sla"]], burns.get(_key(row), [])) for row in periods.to_dicts() if row["sla"] in slas
     ]
@@ -55,7 +60,7 @@ def _sla_item(row: Mapping[str, Any], sla: Sla, burn: list[Item]) -> Item:
         "measure": _measure(sla),
         "labels": labels_of(row),
         "goal": float(sla.goal),
-        "period": f"calendar {period.calendar}" if hasattr(period, "calendar") else format_span(period),
+        "period": f"calendar {period.calendar}" if isinstance(period, CalendarPeriod) else format_span(period),
         "window_from": instant(row["from"]),
         "window_to": instant(row["to"]),
         "good": row["good"],
@@ -65,7 +70,7 @@ def _sla_item(row: Mapping[str, Any], sla: Sla, burn: list[Item]) -> Item:
         "value": row["value"],
         "threshold": row["threshold"],
         "burn": burn,
-        "state": _state(row, sla, burn),
+        "state": row["state"],
         "min_events": sla.min_events,
     }
 
@@ -95,18 +100,6 @@ def _burn(row: Mapping[str, Any]) -> Item:
     }
 
 
-def _state(row: Mapping[str, Any], sla: Sla, burn: Sequence[Item]) -> SlaState:
-    """An objective in one word. Few events never make it look broken or burning."""
-    events = (row["good"] or 0) + (row["bad"] or 0)
-    if row["compliance"] is None or (not events and row["value"] is None):
-        return SlaState.NO_DATA
-    if row["good"] is not None and events < sla.min_events:
-        return SlaState.TOO_FEW
-    if row["budget_left"] is not None and row["budget_left"] < 0:
-        return SlaState.BREACHED
-    return SlaState.BURNING if any(pair["firing"] for pair in burn) else SlaState.OK
-
-
 def alert_items(alerts: pl.DataFrame) -> list[Item]:
     """One dict for each alert (ALERTS): firing ones first, then those that ended, the newest first in each."""
     instants = (instant_text(name).alias(name) for name in ("since", "ended", "at"))
@@ -125,30 +118,49 @@ def _alert_item(row: Mapping[str, Any]) -> Item:
     return {name: row[name] for name in kept} | {"labels": labels_of(row), "resolved_at": row["ended"]}
 
 
-def services(sla_rows: Sequence[Item], alerts: Sequence[Item], counts: Mapping[str, Mapping[str, int]]) -> list[Item]:
-    """One dict for each value of the label `service`.
+def service_items(
+    sla_rows: Sequence[Item],
+    alerts: Sequence[Item],
+    standing: pl.DataFrame,
+    open_cases: Mapping[str, int],
+    now: datetime,
+) -> list[Item]:
+    """One dict for each value of the label `service`, the one worst off first.
 
-    :param counts: service -> how many cases and clocks are open there: open, running, at_risk, breached_open
+    :param standing: figures.STANDING
+    :param open_cases: service -> cases opened and not ended
     """
     states: dict[str, Counter[str]] = {}
     for row in sla_rows:
         if "service" in row["labels"]:
             states.setdefault(row["labels"]["service"], Counter())[row["state"]] += 1
-    firing = Counter(
-        alert["labels"]["service"]
-        for alert in alerts
-        if alert["state"] == AlertState.FIRING and "service" in alert["labels"]
-    )
-    nothing = {"open": 0, "running": 0, "at_risk": 0, "breached_open": 0}
-    names = sorted({*counts, *states})
-    return [
+    firing = Counter(a["labels"].get("service") for a in alerts if a["state"] == AlertState.FIRING)
+    clocks = {row["service"]: row for row in standing.filter(pl.col("service").is_not_null()).to_dicts()}
+    found = [
         {
             "service": name,
             "state": min(states.get(name) or [SlaState.NO_DATA], key=RANK.__getitem__),
-            **nothing,
-            **counts.get(name, {}),
+            "open": open_cases.get(name, 0),
+            **_standing(clocks.get(name), now),
             "slas": dict(states.get(name, {})),
             "alerts": firing[name],
         }
-        for name in names
+        for name in {*open_cases, *states, *clocks}
     ]
+    return sorted(found, key=service_order)
+
+
+def service_order(item: Item) -> tuple[int, int, str]:
+    """Sort key: worst state first, then the most clocks past due, then by name."""
+    return (RANK[item["state"]], -item["breached_open"], item["service"])
+
+
+def _standing(row: Mapping[str, Any] | None, now: datetime) -> Item:
+    counts = row or {"open": 0, "at_risk": 0, "breached": 0, "waiting": 0, "oldest": None}
+    return {
+        "running": counts["open"],
+        "at_risk": counts["at_risk"],
+        "breached_open": counts["breached"],
+        "waiting": counts["waiting"],
+        "oldest_waiting_seconds": None if counts["oldest"] is None else seconds(now - counts["oldest"]),
+    }

@@ -7,18 +7,14 @@ itself (commits, lag, failures) lies in a private `prometheus_client` registry a
 import gzip
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final
 
 import polars as pl
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import generate_latest
 
 from api.families import FAMILIES
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 LEVEL: Final = 1  # of gzip: metrics are fetched often and over short ways
-
-MetricType = Literal["gauge", "counter", "histogram"]
 
 
 def escape(value: pl.Expr) -> pl.Expr:
@@ -55,7 +51,8 @@ def samples(name: str, frame: pl.DataFrame, labels: Sequence[str], value: str = 
         line = pl.concat_str(pl.lit(name + "{"), pairs, pl.lit("} "), number.cast(pl.String))
     else:
         line = pl.concat_str(pl.lit(name + " "), number.cast(pl.String))
-    return rows.select(line.alias("line")).to_series().str.join("\n").item() + "\n"
+    text: str = rows.select(line.alias("line")).to_series().str.join("\n").item()
+    return text + "\n"
 
 
 def head(name: str) -> str:
@@ -97,7 +94,6 @@ class Exposition:
         return self._gzipped
 
 
-def exposition(parts: Iterable[Part], own: CollectorRegistry) -> Exposition:
-    """The families in their order, then the process's own metrics."""
-    text = "".join(part.text() for part in parts).encode()
-    return Exposition(text + generate_latest(own))
+def exposition(parts: Iterable[Part], own: bytes) -> Exposition:
+    """The families in their order, then the text of the process's own metrics."""
+    return Exposition("".join(part.text() for part in parts).encode() + own)

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from api.lists import Item
 from api.shapes import instant
 from consumers import client
+from consumers.follow import stopped
 from consumers.settings import KafkaSettings
 from monitor.names import REFUSALS, Refusal, Topic
 
@@ -52,7 +53,8 @@ def rejected_order(item: Item) -> tuple[int, int, int]:
 
 
 def _item(record: ConsumerRecord) -> Item:
-    headers = {name: value.decode("utf-8", "replace")[:_LONGEST] for name, value in record.headers if value}
+    own = ((name.removeprefix("sqm-"), value) for name, value in record.headers if name.startswith("sqm-") and value)
+    headers = {name: value.decode("utf-8", "replace")[:_LONGEST] for name, value in own}
     reason = headers.get("reason", "")
     return {
         "reason": reason if reason in REFUSALS else Refusal.DAMAGED_RECORD,
@@ -95,7 +97,7 @@ async def follow(kafka: KafkaSettings, rejected: Rejected) -> None:
         except KafkaError as error:
             log.warning("refused events cannot be read", topic=topic, error=client.said(error))
         finally:
-            await consumer.stop()
+            await stopped(consumer)
 
 
 async def _started(kafka: KafkaSettings) -> AIOKafkaConsumer:

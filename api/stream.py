@@ -10,7 +10,7 @@ that does not take its events in time is cut off; it never holds up the others.
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, NamedTuple
 
 import anyio
@@ -188,4 +188,5 @@ class StreamResponse(EventSourceResponse):
         except TimeoutError:
             log.warning("a stream was cut: its client takes nothing", seconds=PATIENCE_SECONDS)
         finally:
-            await self.body_iterator.aclose()  # type: ignore[union-attr]
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()

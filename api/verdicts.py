@@ -57,7 +57,8 @@ def as_of_now(rows: pl.DataFrame, states: States, policies: PolicySet, grace: ti
     running = rows.filter(pl.col("stopped").is_null() & ~pl.col("outcome").is_in(_BARE))
     derived = []
     for (partition,), group in running.group_by("partition"):
-        state = states.get(int(partition))  # type: ignore[call-overload]
+        assert isinstance(partition, int)
+        state = states.get(partition)
         if state is None or state.now is None:
             continue
         history = state.history.of(group["case_key"].unique())
@@ -137,10 +138,3 @@ def clock_items(rows: pl.DataFrame, states: States) -> list[dict[str, Any]]:
         {name: value for name, value in row.items() if name not in LABELS} | {"labels": labels_of(row)}
         for row in texts.to_dicts()
     ]
-
-
-def next_to_breach(states: States, policies: PolicySet, grace: timedelta | None, count: int) -> list[dict[str, Any]]:
-    """The running clocks with the least time left, soonest first: at most `count`."""
-    found = find(states, pl.col("outcome").is_in(RUNNING) & pl.col("due").is_not_null(), {})
-    soonest = found.bottom_k(count, by="due").sort(BY_DUE.columns)
-    return clock_items(as_of_now(with_labels(soonest, states), states, policies, grace), states)

@@ -54,31 +54,29 @@ class Case(Shape):
 
 
 @router.get("/cases/{id:path}", summary="One case", responses=responses("unknown-resource", "not-ready"))
-async def case(
+def case(
     here: Here,
     board: Newest,
     id: Annotated[str, Path(examples=["INC-4711"])],
     _: Annotated[NoParameters, Query()],
 ) -> Case:
     """A live case with all its events and verdicts. Archived cases are no longer here."""
-    states = here.replica.states
     key = keys_of([id])
-    for partition, state in states.items():
+    with here.replica.reading() as states:
+        held = {number: state for number, state in states.items() if state.history.of(key).height}
+        if not held:
+            raise unknown("live case", id, _alike(list(states.values()), id))
+        number, state = next(iter(held.items()))
         history = state.history.of(key)
-        if history.height:
-            break
-    else:
-        raise unknown("live case", id, _alike(list(states.values()), id))
-    rows = verdicts.find({partition: state}, pl.col("case_key").is_in(key.implode()), {}).sort("clock", "cycle")
-    rows = verdicts.as_of_now(verdicts.with_labels(rows, states), states, board.policies, board.grace)
+        rows = verdicts.find(held, pl.col("case_key").is_in(key.implode()), {}).sort("clock", "cycle")
+        rows = verdicts.as_of_now(verdicts.with_labels(rows, states), states, board.policies, board.grace)
     cases = ordered(history)
-    rows_in_order = history.select(pl.all().gather(pl.Series(cases.row)))
     return Case.model_validate(
         {
             **_as_it_stands(cases),
-            "partition": partition,
+            "partition": number,
             "now": instant(state.now),
-            "events": [_event(row) for row in rows_in_order.to_dicts()],
+            "events": [_event(row) for row in history.select(pl.all().gather(pl.Series(cases.row))).to_dicts()],
             "verdicts": verdicts.verdict_items(rows, board.policies),
         }
     )

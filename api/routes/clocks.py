@@ -53,20 +53,20 @@ class ClockQuery(Paging):
     summary="Running clocks, next to breach first",
     responses=responses("bad-parameter", "bad-cursor", "not-ready"),
 )
-async def running(here: Here, board: Newest, query: Annotated[ClockQuery, Query()]) -> ClockList:
+def running(here: Here, board: Newest, query: Annotated[ClockQuery, Query()]) -> ClockList:
     """Clocks that still run, with what remains of their target."""
     condition = pl.col("outcome").is_in(query.outcome) & pl.col("stopped").is_null()
     if query.clock:
         condition &= pl.col("clock").is_in(query.clock)
     if query.complaint is not None:
         condition &= pl.col("complaint") == query.complaint
-    states = here.replica.states
-    page = cursors.page(
-        verdicts.find(states, condition, query.wanted()),
-        verdicts.BY_DUE,
-        limit=query.limit,
-        cursor=query.cursor,
-        bound=cursors.binding("clocks", query.filters()),
-    )
-    rows = verdicts.as_of_now(verdicts.with_labels(page.rows, states), states, board.policies, board.grace)
-    return ClockList.model_validate({"items": verdicts.clock_items(rows, states), "next": page.next})
+    with here.replica.reading() as states:
+        page = cursors.page(
+            verdicts.find(states, condition, query.wanted()),
+            verdicts.BY_DUE,
+            limit=query.limit,
+            cursor=query.cursor,
+            bound=cursors.binding("clocks", query.filters()),
+        )
+        rows = verdicts.as_of_now(verdicts.with_labels(page.rows, states), states, board.policies, board.grace)
+        return ClockList.model_validate({"items": verdicts.clock_items(rows, states), "next": page.next})

@@ -7,10 +7,14 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from api import cursors
-from api.context import Newest
-from api.indicator_items import ORDER, indicator_items
+from api.board import Board
+from api.context import Here, Newest
+from api.indicator_items import DIMENSIONS, ORDER, TOTAL, indicator_items, placed
 from api.problems import choose, responses
 from api.shapes import LabelValues, Next, Paging, Shape, fits
+from monitor.figures import SHOWN, newest, shown_indicators
+from monitor.indicators import BY_ID
+from monitor.windows import WINDOWS
 
 router = APIRouter(prefix="/v1", tags=["indicators"])
 
@@ -22,7 +26,7 @@ class IndicatorRow(Shape):
     title: str = Field(examples=["Response time, 95th percentile"])
     dimension: str = Field(examples=["responsiveness"])
     unit: str = Field(examples=["seconds"])
-    better: Literal["higher", "lower", "neither"]
+    better: Literal["higher", "lower"]
     window: str = Field(examples=["1h"])
     labels: LabelValues
     value: float | None = Field(description="null below `min_n`: too few to say anything.")
@@ -30,7 +34,6 @@ class IndicatorRow(Shape):
     high: float | None = Field(description="Upper end of the 95 % interval, where there is one.")
     n: int = Field(description="How many things the value is made of.")
     min_n: int = Field(description="Below as many, `value` is null.", examples=[25])
-    long_run: float | None = Field(None, description="The cumulative level, where the window is a part of it.")
 
 
 class IndicatorList(Shape):
@@ -39,7 +42,7 @@ class IndicatorList(Shape):
 
 
 class IndicatorQuery(Paging):
-    window: str = Field("1h", description="Rolling (`5m` … `90d`) or calendar (`day`, `week`, `month` …) window.")
+    window: str = Field("1h", description="A rolling window: " + ", ".join(WINDOWS) + ".")
     id: list[str] | None = Field(None, description="Only this indicator; repeat for several.")
     dimension: list[str] | None = Field(None, description="Only this dimension; repeat for several.")
     by: str | None = Field(None, description="Only rows of this label's values, or `total`.")
@@ -50,26 +53,34 @@ class IndicatorQuery(Paging):
     summary="Indicators of service quality",
     responses=responses("bad-parameter", "bad-cursor", "not-ready"),
 )
-async def indicators(board: Newest, query: Annotated[IndicatorQuery, Query()]) -> IndicatorList:
+def indicators(here: Here, board: Newest, query: Annotated[IndicatorQuery, Query()]) -> IndicatorList:
     """The total and each value of each single label, over one window."""
-    frame = board.indicators
-    choose("window", query.window, board.windows)
-    condition = (pl.col("window") == query.window) & fits(query.wanted())
+    window = choose("window", query.window, WINDOWS)
+    condition = (pl.col("window") == window) & fits(query.wanted())
     for name in query.id or []:
-        choose("id", name, board.indicator_ids)
+        choose("id", name, BY_ID)
     for name in query.dimension or []:
-        choose("dimension", name, board.dimensions)
-    if query.id:
+        choose("dimension", name, DIMENSIONS)
+    if query.id is not None:
         condition &= pl.col("id").is_in(query.id)
-    if query.dimension:
+    if query.dimension is not None:
         condition &= pl.col("dimension").is_in(query.dimension)
     if query.by is not None:
-        condition &= pl.col("by") == choose("by", query.by, ("total", *board.labels))
+        condition &= pl.col("by") == choose("by", query.by, (TOTAL, *board.policies.newest.labels))
     page = cursors.page(
-        frame.filter(condition),
+        _over(window, here, board).filter(condition),
         ORDER,
         limit=query.limit,
         cursor=query.cursor,
         bound=cursors.binding("indicators", query.filters()),
     )
-    return IndicatorList.model_validate({"items": indicator_items(page.rows), "next": page.next})
+    items = indicator_items(page.rows, board.policies.newest.limits.min_n)
+    return IndicatorList.model_validate({"items": items, "next": page.next})
+
+
+def _over(window: str, here: Here, board: Board) -> pl.DataFrame:
+    """Indicators of a window: those of the tick, or made now where a tick does not show them."""
+    if window in SHOWN:
+        return board.indicators
+    with here.replica.reading() as states:
+        return placed(shown_indicators(states, board.policies, newest(states) or board.now, [window]))

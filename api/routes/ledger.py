@@ -23,7 +23,6 @@ class Counts(Shape):
     late: int
     rejected: int
     rejected_by_reason: dict[str, int] = Field(examples=[{"bad_time": 3}])
-    rows_unreadable: int
     overflowed: int = Field(description="Label combinations that were counted under `__other__`.")
     corrected: int = Field(description="Published verdicts that an event proved wrong.")
     cases_opened: int

@@ -1,5 +1,7 @@
 """/metrics: the figures of the last tick for any number of Prometheus scrapers."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
@@ -9,7 +11,7 @@ from api.problems import responses
 
 router = APIRouter(tags=["metrics"])
 
-_SAID = {
+_SAID: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Prometheus text exposition, as of the last tick.",
         "content": {"text/plain": {"example": 'sqm_sla_goal_ratio{sla="first-response"} 0.95\n'}},

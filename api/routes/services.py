@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.context import Newest
 from api.cursors import DEFAULT, MOST
-from api.items import RANK
+from api.items import service_order
 from api.lists import page_items
 from api.problems import responses
 from api.shapes import Next, Shape
@@ -25,6 +25,8 @@ class Service(Shape):
     running: int = Field(description="Clocks that run and are not breached.")
     at_risk: int = Field(description="Of these, clocks with most of their target used.")
     breached_open: int = Field(description="Clocks past due that still run.")
+    waiting: int = Field(description="Cases that wait for their first response.")
+    oldest_waiting_seconds: float | None = Field(description="How long the one waiting longest has waited.")
     slas: dict[str, int] = Field(description="How many of its SLA rows are in each state.")
     alerts: int = Field(description="Alerts that fire for it.")
 
@@ -50,7 +52,7 @@ async def services(board: Newest, query: Annotated[ServiceQuery, Query()]) -> Se
     """Each service with its open cases, running clocks and the state of its SLAs."""
     listing = page_items(
         board.services,
-        lambda item: (RANK[item["state"]], -item["breached_open"], item["service"]),
+        service_order,
         resource="services",
         filters={},
         limit=query.limit,

@@ -26,6 +26,7 @@ class PolicyInForce(Shape):
     digest: str
     effective_from: Instant | None
     labels: list[str]
+    clocks: list[str]
 
 
 class Tick(Shape):
@@ -37,14 +38,15 @@ class Tick(Shape):
     ready: bool
     troubles: dict[str, str] = Field(description="As `reasons` of `/readyz`.")
     current_share: Ratio = Field(description="Share of the partitions that keep up.")
-    lag_seconds: float | None = Field(description="Wall clock minus the newest event's time.")
-    rate_per_second: float = Field(description="Events read a second, over the last 10 s.")
+    lag_seconds: float | None = Field(description="The greatest of the partitions; see the ledger.")
+    rate_per_second: float = Field(description="Events a second that became visible, over the last 10 s.")
     ledger: Ledger
     slas: list[Sla]
     services: list[Service]
     indicators: list[IndicatorRow] = Field(description="Total and each service, over the windows 1h and 1d.")
     clocks_next: list[RunningClock] = Field(description="The 20 running clocks with the least time left.")
     alerts: list[Alert] = Field(description="Firing alerts, and the newest that ended; at most 50.")
+    verdicts_omitted: int = Field(description="Verdicts since the tick before that were too many to be sent.")
     policy: PolicyInForce
 
 

@@ -1,6 +1,5 @@
 """/v1/summary: the very object that `sqm replay --json` prints, from the live system."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -9,6 +8,7 @@ from pydantic import Field
 from api.context import Here, Newest
 from api.problems import responses
 from api.shapes import LabelValues, NoParameters, Shape
+from monitor.figures import newest
 from monitor.names import Clock, Refusal
 from monitor.summary import summary
 
@@ -68,6 +68,7 @@ class Summary(Shape):
 
 
 @router.get("/summary", summary="Everything read, in one object", responses=responses("not-ready"))
-async def summarised(here: Here, board: Newest, _: Annotated[NoParameters, Query()]) -> Summary:
+def summarised(here: Here, board: Newest, _: Annotated[NoParameters, Query()]) -> Summary:
     """Equals what `sqm replay --json` prints for the same events, however they are partitioned."""
-    return Summary.model_validate(board.summary)
+    with here.replica.reading() as states:
+        return Summary.model_validate(summary(states, board.policies, newest(states) or board.now))

@@ -62,7 +62,7 @@ class VerdictQuery(Paging):
             conditions.append(pl.col("case_key").is_in(keys_of(self.case).implode()))
         for column, values in (("clock", self.clock), ("outcome", self.outcome), ("change", self.change)):
             if values is not None:
-                conditions.append(pl.col(column).is_in([str(value) for value in values]))  # type: ignore[attr-defined]
+                conditions.append(pl.col(column).is_in([str(value) for value in values]))
         if self.complaint is not None:
             conditions.append(pl.col("complaint") == self.complaint)
         if self.since is not None:
@@ -79,15 +79,15 @@ def _literal(value: datetime) -> pl.Expr:
 @router.get(
     "/verdicts", summary="Verdicts, latest first", responses=responses("bad-parameter", "bad-cursor", "not-ready")
 )
-async def listed(here: Here, board: Newest, query: Annotated[VerdictQuery, Query()]) -> VerdictList:
+def listed(here: Here, board: Newest, query: Annotated[VerdictQuery, Query()]) -> VerdictList:
     """Verdicts of live cases: those lately decided first, running clocks last."""
-    states = here.replica.states
-    page = cursors.page(
-        verdicts.find(states, query.condition(), query.wanted()),
-        verdicts.BY_DECIDED,
-        limit=query.limit,
-        cursor=query.cursor,
-        bound=cursors.binding("verdicts", query.filters()),
-    )
-    rows = verdicts.as_of_now(verdicts.with_labels(page.rows, states), states, board.policies, board.grace)
+    with here.replica.reading() as states:
+        page = cursors.page(
+            verdicts.find(states, query.condition(), query.wanted()),
+            verdicts.BY_DECIDED,
+            limit=query.limit,
+            cursor=query.cursor,
+            bound=cursors.binding("verdicts", query.filters()),
+        )
+        rows = verdicts.as_of_now(verdicts.with_labels(page.rows, states), states, board.policies, board.grace)
     return VerdictList.model_validate({"items": verdicts.verdict_items(rows, board.policies), "next": page.next})

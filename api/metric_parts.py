@@ -1,0 +1,174 @@
+"""From figures to metric families: which samples there are, and with which labels."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any, Final
+
+import polars as pl
+
+from api.board import Board
+from api.lists import Item
+from api.metrics import Part
+from api.shapes import instant
+from monitor.bins import ORIGIN, STEPS
+from monitor.counts import Counts
+from monitor.frames import LABEL_COLUMNS
+from monitor.names import CLOCKS, LABELS, AlertKind, AlertState, Metric, Outcome
+from monitor.objectives import Measures
+from monitor.policy import PolicySet, PolicyVersion
+from monitor.state import State
+
+# Of `le`: every 32nd bin edge, which are the powers of two, from 1/8 s to 24 days.
+EDGES: Final = tuple(range(-3, 22))
+SHOWN: Final = (Outcome.MET, Outcome.BREACHED, Outcome.OPEN, Outcome.AT_RISK, Outcome.EXCLUDED, Outcome.INCONSISTENT)
+CLOCK_COUNTS: Final = tuple(f"{clock}.{outcome}" for clock in CLOCKS for outcome in SHOWN)
+
+
+def every(board: Board, states: Mapping[int, State]) -> Iterator[Part]:
+    """All families of a tick, in the order in which they stand."""
+    newest = board.policies.newest
+    counts = Counts(states, Measures(CLOCK_COUNTS, ()))
+    yield from of_slas(board.figures.judgements, newest)
+    yield from of_clocks(clock_counts(counts, board.now))
+    yield from of_indicators(board.indicators)
+    yield from of_response_times(states)
+    yield from of_ledger(board.ledger)
+    yield from of_alerts(board.alerts, newest)
+    yield from of_program(board.policies)
+
+
+def of_slas(judgements: pl.DataFrame, version_in_force: PolicyVersion) -> Iterator[Part]:
+    """Compliance, goal, budget and burn of every objective (JUDGEMENTS)."""
+    labels = ("sla", "window", *LABELS)
+    periods = judgements.filter(pl.col("window") == "period")
+    goals = pl.DataFrame(
+        [(sla.id, float(sla.goal)) for sla in version_in_force.slas],
+        schema={"sla": pl.String(), "value": pl.Float64()},
+        orient="row",
+    )
+    yield Part(Metric.SLA_COMPLIANCE).add(judgements, labels, "compliance")
+    yield Part(Metric.SLA_GOAL).add(goals, ("sla",))
+    yield Part(Metric.SLA_BUDGET_LEFT).add(periods, ("sla", *LABELS), "budget_left")
+    yield Part(Metric.SLA_BURN_RATE).add(judgements, labels, "burn")
+
+
+def clock_counts(counts: Counts, now: datetime) -> pl.DataFrame:
+    """(clock, outcome, labels) -> value, of all that was read; rows of one combination are added up."""
+    counted = counts(None, now).counts.filter(pl.col("measure").is_in(CLOCK_COUNTS))
+    summed = counted.group_by("measure", *LABELS).agg(pl.col("n").sum().alias("value"))
+    parts = pl.col("measure").cast(pl.String).str.split_exact(".", 1).struct
+    return summed.with_columns(clock=parts.field("field_0"), outcome=parts.field("field_1")).sort(
+        "clock", "outcome", *LABELS
+    )
+
+
+def of_clocks(counted: pl.DataFrame) -> Iterator[Part]:
+    """How many clocks there are, run and are at risk."""
+    running = counted.filter(pl.col("outcome").is_in([Outcome.OPEN, Outcome.AT_RISK]))
+    open_ = running.group_by("clock", *LABELS, maintain_order=True).agg(pl.col("value").sum())
+    at_risk = counted.filter(pl.col("outcome") == Outcome.AT_RISK)
+    yield Part(Metric.CLOCKS).add(counted, ("clock", "outcome", *LABELS))
+    yield Part(Metric.CLOCKS_OPEN).add(open_, ("clock", *LABELS))
+    yield Part(Metric.CLOCKS_AT_RISK).add(at_risk, ("clock", *LABELS))
+
+
+def of_indicators(indicators: pl.DataFrame) -> Iterator[Part]:
+    """Values above `min_n`, and of how many things each is made."""
+    labels = ("indicator", "dimension", "window", *LABELS)
+    named = indicators.rename({"id": "indicator"})
+    yield Part(Metric.INDICATOR).add(named, labels)
+    yield Part(Metric.INDICATOR_N).add(named, labels, "n")
+
+
+def of_response_times(states: Mapping[int, State]) -> Iterator[Part]:
+    """The histogram of first publications: cumulated over the bins, so that it never falls."""
+    rows = [state.published.join(state.series, on="series", how="left") for state in states.values()]
+    part = Part(Metric.RESPONSE_TIME)
+    if not any(frame.height for frame in rows):
+        yield part
+        return
+    every = pl.concat([frame.select("bin", "n", "total", *LABELS) for frame in rows])
+    totals = every.group_by(LABELS).agg(pl.col("n").sum(), pl.col("total").sum() / 1000).sort(LABELS)
+    totals = totals.with_row_index("at")
+    # The first power of two that is not less than what the bin holds; a zero is below all of them.
+    above = ((pl.col("bin") - ORIGIN) / STEPS).ceil().clip(EDGES[0], EDGES[-1] + 1).cast(pl.Int32)
+    placed = every.with_columns(above=above).join(totals.select("at", *LABELS), on=LABELS, nulls_equal=True)
+    held = placed.group_by("at", "above").agg(pl.col("n").sum().alias("value"))
+    edges = pl.DataFrame(
+        {"above": [*EDGES, EDGES[-1] + 1], "le": [*(str(2.0**edge) for edge in EDGES), "+Inf"]},
+        schema={"above": pl.Int32(), "le": pl.String()},
+    )
+    buckets = totals.select("at", *LABELS).join(edges, how="cross", maintain_order="left_right")
+    buckets = buckets.join(held, on=["at", "above"], how="left", maintain_order="left")
+    buckets = buckets.with_columns(pl.col("value").fill_null(0).cum_sum().over("at"))
+    labels = tuple(LABELS)
+    yield (
+        part.add(buckets, (*labels, "le"), suffix="_bucket")
+        .add(totals, labels, "total", suffix="_sum")
+        .add(totals, labels, "n", suffix="_count")
+    )
+
+
+def of_ledger(ledger: Mapping[str, Any]) -> Iterator[Part]:
+    """Where events went, and how far each partition is; `ledger` as `/v1/ledger` shows it."""
+
+    def one(name: Metric, value: float) -> Part:
+        return Part(name).add(pl.DataFrame({"value": [value]}), ())
+
+    def many(name: Metric, label: str, values: Mapping[str, float | None]) -> Part:
+        frame = pl.DataFrame(list(values.items()), schema={label: pl.String(), "value": pl.Float64()}, orient="row")
+        return Part(name).add(frame, (label,))
+
+    results = ("counted", "duplicate", "late", "rejected")
+    yield many(Metric.EVENTS, "result", {result: ledger[result] for result in results})
+    yield many(Metric.REJECTED, "reason", ledger["rejected_by_reason"])
+    yield one(Metric.LATE, ledger["late"])
+    yield one(Metric.CORRECTED, ledger["corrected"])
+    yield one(Metric.SERIES_OVERFLOWED, ledger["overflowed"])
+    yield one(Metric.LEDGER_BALANCED, int(ledger["balanced"]))
+    yield one(Metric.CURRENT_SHARE, ledger["current_share"])
+    yield many(Metric.EVENT_LAG, "partition", {str(p["partition"]): p["lag_seconds"] for p in ledger["partitions"]})
+
+
+def of_alerts(alerts: Sequence[Item], version_in_force: PolicyVersion) -> Iterator[Part]:
+    """How many alerts fire, by kind, severity and SLA; 0 for what the policy asks for and does not fire."""
+    quiet = [
+        (str(kind), severity, sla.id)
+        for sla in version_in_force.slas
+        for kind, severity in _watched(sla.alerts.burn != "none", sla.alerts.breach == "each")
+    ]
+    columns = {"alert": pl.String(), "severity": pl.String(), "sla": pl.String(), **LABEL_COLUMNS}
+    firing = [
+        (item["kind"], item["severity"], item["sla"], *(item["labels"].get(label) for label in LABELS))
+        for item in alerts
+        if item["state"] == AlertState.FIRING
+    ]
+    rows = pl.DataFrame(firing, schema=columns, orient="row").with_columns(value=pl.lit(1))
+    known = {row[:3] for row in firing if not any(row[3:])}
+    nothing = [(*row, *(None for _ in LABELS)) for row in quiet if row not in known]
+    zeros = pl.DataFrame(nothing, schema=columns, orient="row").with_columns(value=pl.lit(0))
+    summed = pl.concat([rows, zeros]).group_by(list(columns)).agg(pl.col("value").sum()).sort(list(columns))
+    yield Part(Metric.ALERTS_ACTIVE).add(summed, tuple(columns))
+
+
+def _watched(burn: bool, breach: bool) -> Iterator[tuple[AlertKind, str]]:
+    if burn:
+        yield AlertKind.BURN, "page"
+        yield AlertKind.BURN, "ticket"
+    if breach:
+        yield AlertKind.BREACH, "ticket"
+
+
+def of_program(policies: PolicySet) -> Iterator[Part]:
+    """Which policy is in force, and which program serves this."""
+    newest = policies.newest
+    policy = {
+        "policy": [newest.name],
+        "digest": [policies.digest[:12]],
+        "effective_from": [instant(newest.effective_from)],
+        "value": [1],
+    }
+    schema = {"policy": pl.String(), "digest": pl.String(), "effective_from": pl.String(), "value": pl.Int64()}
+    yield Part(Metric.POLICY_INFO).add(pl.DataFrame(policy, schema=schema), ("policy", "digest", "effective_from"))
+    yield Part(Metric.BUILD_INFO).add(pl.DataFrame({"version": [version("sqm")], "value": [1]}), ("version",))

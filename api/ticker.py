@@ -1,0 +1,167 @@
+"""Once a tick: figures from the replica's states, and from these the board, the metrics and the stream's events.
+
+Everything is made once, whoever asks how often. A tick that fails is logged and said by `/readyz`; the next one tries
+again. Verdicts and alerts that changed since the last tick go out as events of their own.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import msgspec
+import polars as pl
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+
+from api import board as boards
+from api import metric_parts, verdicts
+from api.board import Board
+from api.context import Context
+from api.indicator_items import TOTAL, indicator_items
+from api.items import alert_items
+from api.lists import Item
+from api.metrics import Exposition, exposition
+from api.news import News, Told
+from api.shapes import instant
+from api.stream import ALERT, TICK, VERDICT
+from monitor.frames import ALERTS
+from monitor.policy import PolicySet
+
+log = structlog.get_logger(__name__)
+
+WINDOWS_SHOWN: Final = ("1h", "1d")  # of indicators, in a tick
+CLOCKS_SHOWN: Final = 20
+ALERTS_SHOWN: Final = 50
+VERDICTS_SENT: Final = 200  # at most, a tick
+
+
+class _Made(NamedTuple):
+    board: Board | None
+    exposition: Exposition
+    news: list[tuple[str, bytes]]  # event, data
+    tick: bytes
+
+
+class Ticker:
+    """Renders a `Context` once a tick. `own` holds what the process counts of itself."""
+
+    def __init__(
+        self,
+        context: Context,
+        own: CollectorRegistry | None = None,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._context = context
+        self._own = own or CollectorRegistry()
+        self._wall = wall
+        self._number = 0
+        self._trouble: str | None = None
+        self._news = News()
+        context.health.watch("figures", lambda: self._trouble)
+        context.replica.on_alert.append(self._news.on_alert)
+        context.replica.on_delta.append(self._news.on_delta)
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        seconds = self._context.settings.judge.tick_seconds
+        while True:
+            began = time.monotonic()
+            await self.tick()
+            await asyncio.sleep(max(0.02, began + seconds - time.monotonic()))
+
+    async def tick(self) -> None:
+        """Make figures of the states as they are now, and send them."""
+        try:
+            made = await self._made()
+        except Exception as error:
+            log.exception("a tick failed")
+            self._trouble = f"figures cannot be made: {type(error).__name__}; the log has the cause"
+            return
+        self._trouble = None
+        context = self._context
+        context.exposition = made.exposition
+        if made.board is None:
+            return
+        first, context.board = context.board is None, made.board
+        if not first:  # what came before the first tick is history
+            for event, data in made.news:
+                context.stream.publish(event, data)
+        context.stream.publish(TICK, made.tick)
+
+    async def _made(self) -> _Made:
+        """What only the loop may look at is read here, the rest is done in a thread."""
+        replica, policies, wall = self._context.replica, self._context.policies.current, self._wall()
+        if policies is None or not replica.caught_up:
+            return _Made(None, Exposition(generate_latest(self._own)), [], b"")
+        alerts, rate = replica.alerts, replica.rate.per_second(wall)
+        self._news.forget(alerts["id"])
+        return await asyncio.to_thread(self._make, policies, alerts, rate, wall)
+
+    def _make(self, policies: PolicySet, alerts: pl.DataFrame, rate: float, wall: datetime) -> _Made:
+        """All that a tick shows. Deltas wait while the states are read."""
+        context = self._context
+        own = generate_latest(self._own)
+        follows = context.settings.clock == "event"
+        told = self._news.take(VERDICTS_SENT)
+        with context.replica.reading() as held:
+            states = dict(held)
+            board = boards.make(states, alerts, policies, wall, follows_events=follows)
+            if board is None:
+                return _Made(None, Exposition(own), [], b"")
+            families = list(metric_parts.every(board, states))
+            changed = verdicts.with_labels(told.verdicts, states)
+            nearest = verdicts.as_of_now(board.figures.running.head(CLOCKS_SHOWN), states, policies, board.grace)
+        self._number += 1
+        tick = self._tick(board, verdicts.clock_items(nearest, states), rate, told.omitted)
+        return _Made(board, exposition(families, own), _news(told, changed, policies), msgspec.json.encode(tick))
+
+    def _tick(self, board: Board, nearest: list[Item], rate: float, omitted: int) -> Item:
+        troubles = self._context.troubles(board)
+        lags = [p["lag_seconds"] for p in board.ledger["partitions"] if p["lag_seconds"] is not None]
+        return {
+            "tick": self._number,
+            "wall": instant(board.wall),
+            "now": instant(board.now),
+            "ready": not troubles,
+            "troubles": troubles,
+            "current_share": board.ledger["current_share"],
+            "lag_seconds": max(lags, default=None),
+            "rate_per_second": round(rate, 1),
+            "ledger": board.ledger,
+            "slas": board.slas,
+            "services": board.services,
+            "indicators": _indicators(board),
+            "clocks_next": nearest,
+            "alerts": board.alerts[:ALERTS_SHOWN],
+            "verdicts_omitted": omitted,
+            "policy": _policy(board.policies),
+        }
+
+
+def _news(told: Told, changed: pl.DataFrame, policies: PolicySet) -> list[tuple[str, bytes]]:
+    alerts = pl.DataFrame(told.alerts, schema=dict(ALERTS))
+    return [
+        *((ALERT, msgspec.json.encode(item)) for item in alert_items(alerts)),
+        *((VERDICT, msgspec.json.encode(item)) for item in verdicts.verdict_items(changed, policies)),
+    ]
+
+
+def _indicators(board: Board) -> list[Item]:
+    """The total and every service, where there is anything to count."""
+    shown = pl.col("window").is_in(WINDOWS_SHOWN) & pl.col("by").is_in([TOTAL, "service"]) & (pl.col("n") > 0)
+    rows = board.indicators.filter(shown)
+    return indicator_items(rows, board.policies.newest.limits.min_n)
+
+
+def _policy(policies: PolicySet) -> Item:
+    newest = policies.newest
+    return {
+        "name": newest.name,
+        "digest": policies.digest,
+        "effective_from": instant(newest.effective_from),
+        "labels": list(newest.labels),
+        "clocks": [str(clock) for clock in policies.clocks],
+    }
