@@ -22,17 +22,14 @@ from consumers.decode_arrow import Table, read_stream, read_tables
 from monitor.event_faults import Fault, Refused, clipped, fault, shown, unreadable
 from monitor.event_json import (
     EXPECTED_ATTRIBUTES,
-    UNREADABLE,
-    Event,
     Found,
-    decode_data,
     decode_each,
-    decode_event,
     decode_events,
     parse,
     read_attributes,
     read_object,
 )
+from monitor.event_shapes import ANY, UNREADABLE, Event
 from monitor.events import NOTHING, Read, read_structs
 from monitor.names import Refusal
 
@@ -92,8 +89,7 @@ def decode(records: Sequence[Record], *, future_after: datetime | None) -> Read:
     values = [record.value for record in records if record.value is not None]
     if len(values) < len(records):
         return _decode_mixed(records, future_after)
-    events, faults = decode_events(values)
-    return read_structs(events, faults, _origin(records), future_after=future_after)
+    return read_structs(decode_events(values), _origin(records), future_after=future_after)
 
 
 def _origin(records: Sequence[Record]) -> pl.DataFrame:
@@ -126,8 +122,8 @@ def _decode_mixed(records: Sequence[Record], future_after: datetime | None) -> R
         indexes += range(len(found))
     origin = _origin(records).with_row_index("place")
     of_entries = origin[places].with_columns(index=pl.Series(indexes, dtype=pl.Int32))
-    events, faults = decode_each(entries, _decode_entry, _read_entry)
-    reads = [read_structs(events, faults, of_entries, future_after=future_after)] if entries else []
+    decoded = decode_each(entries, _decode_entry, _read_entry, ANY)
+    reads = [read_structs(decoded, of_entries, future_after=future_after)] if entries else []
     return _merged(reads + read_tables(tables, origin, future_after=future_after))
 
 
@@ -203,7 +199,7 @@ def _batch(value: bytes) -> list[Entry]:
 
 def _decode_entry(entry: Entry) -> Event:
     if isinstance(entry, bytes):
-        return decode_event(entry)
+        return ANY.decode(entry)
     if isinstance(entry, Broken):
         raise ValueError(entry.fault.message)
     attributes = {key[3:]: value.decode() for key, value in entry.headers if key.startswith("ce_") and value}
@@ -211,7 +207,7 @@ def _decode_entry(entry: Entry) -> Event:
     if version != "1.0" or not attributes.keys() >= _NEEDED or not _is_json(_mode(entry.headers)[1]):
         raise ValueError("not well formed")
     given: dict[str, Any] = {name: attributes[name] for name in _TEXTS if name in attributes}
-    return Event("1.0", **given) if not entry.value else Event("1.0", **given, data=decode_data(entry.value))
+    return ANY.Event("1.0", **given, data=ANY.decode_data(entry.value) if entry.value else ANY.no_data)
 
 
 _NEEDED: Final = frozenset({"id", "source", "type", "time"})

@@ -91,9 +91,9 @@ def _times(column: pl.Series) -> tuple[list[str], Micros, Faults]:
     if isinstance(column.dtype, pl.Datetime):  # without a zone: text says best what is missing
         texts, faults = column.dt.to_string("%Y-%m-%dT%H:%M:%S%.f"), []
     given = _list(texts)
-    instants, unread = instants_of("time", given)
+    micros, unread = instants_of("time", given)
     known = {row for row, _ in absent + faults}
-    return given, instants, absent + faults + [(row, wrong) for row, wrong in unread if row not in known]
+    return given, micros, absent + faults + [(row, wrong) for row, wrong in unread if row not in known]
 
 
 def _instants(column: pl.Series) -> pl.Series:

@@ -118,7 +118,10 @@ def _on(*kinds: Kind) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
-_SPAN = {"least": 0.0, "most": LONGEST_SPAN_S}
+def _span(name: str, kinds: frozenset[Kind], meaning: str) -> Field:
+    return Field(name, Value.SECONDS, kinds, meaning, least=0, most=LONGEST_SPAN_S)
+
+
 _RATED, _AUDITED, _MEASURED = _on(Kind.RATED), _on(Kind.AUDITED), _on(Kind.MEASURED)
 
 LABEL_FIELDS: Final = tuple(
@@ -145,9 +148,9 @@ OTHER_FIELDS: Final = (
         complaint_choices=("upheld", "partly_upheld", "rejected", "duplicate", "merged"),
     ),
     Field("redress", Value.GIVEN, _on(Kind.RESOLVED), "Whether anything was given", complaints_only=True),
-    Field("waited_s", Value.SECONDS, _on(Kind.ABANDONED), "Seconds until the customer gave up", **_SPAN),
-    Field("response_time_s", Value.SECONDS, _MEASURED, "Seconds to the first response", **_SPAN),
-    Field("resolution_time_s", Value.SECONDS, _MEASURED, "Seconds to the resolution", **_SPAN),
+    _span("waited_s", _on(Kind.ABANDONED), "Seconds until the customer gave up"),
+    _span("response_time_s", _MEASURED, "Seconds to the first response"),
+    _span("resolution_time_s", _MEASURED, "Seconds to the resolution"),
     Field("abandoned", Value.FLAG, _MEASURED, "The customer gave up before an answer"),
     Field("interaction", Value.SHOWN, _CASES, "The interaction complained about", complaints_only=True),
     Field("severity", Value.SHOWN, _CASES, "How grave the complaint is", complaints_only=True),

@@ -4,50 +4,15 @@ import json
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, NoReturn, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
-import msgspec
+import numpy as np
 
+from monitor.event_draft import Codes, codes_of
 from monitor.event_faults import Fault, Refused, fault, missing, shown, unreadable, wrong_type
 from monitor.event_fields import CODE_OF, EXPECTED, FIELDS, TYPES, Field, Value
+from monitor.event_shapes import ANY, UNREADABLE, Event, Shape, shape_of
 from monitor.names import Refusal
-
-# An absent label is "" and a null one is None, so that the two stay apart.
-_HOLDS: Final[dict[Value, tuple[Any, Any]]] = {
-    Value.LABEL: (str | None, ""),
-    Value.TEXT: (str | None, None),
-    Value.SHOWN: (str | float | int | None, None),
-    Value.FLAG: (bool | None, None),
-    Value.NUMBER: (float | None, None),
-    Value.SECONDS: (float | None, None),
-    Value.INSTANT: (str | None, None),
-    Value.GIVEN: (bool | float | str | None, None),
-    Value.ANSWERS: (dict[str, Any] | None, None),
-    Value.WEIGHTS: (dict[str, Any] | None, None),
-}
-
-# Made from the table of fields; attribute `x` holds field x of `data`. Without gc: no reference cycle is possible.
-Data: Any = msgspec.defstruct("Data", [(f.name, *_HOLDS[f.value]) for f in FIELDS], gc=False, frozen=True)
-NO_DATA: Final = Data()
-
-
-class Event(msgspec.Struct, gc=False):
-    """An event in structured mode. What it cannot hold is read again by `read_object`, which says why."""
-
-    specversion: Literal["1.0"]
-    id: str
-    source: str
-    type: str
-    time: str
-    subject: str | None = None
-    sequence: str | None = None
-    data: Data = NO_DATA  # null is read patiently
-    data_base64: None = None
-
-
-decode_event = msgspec.json.Decoder(Event).decode
-decode_data = msgspec.json.Decoder(Data).decode
-UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 EXPECTED_ATTRIBUTES: Final = {
     "id": "text that is unique within the source",
@@ -65,15 +30,33 @@ T = TypeVar("T")
 Found = tuple[Event, Fault | None]
 
 
-def decode_events(values: Sequence[bytes]) -> tuple[list[Event], dict[int, Fault]]:
-    """One struct a value, in order, and by position what is wrong; a wrong one holds what could be read."""
-    return decode_each(values, decode_event, read_object)
+class Decoded(NamedTuple):
+    """Events as structs, one a value, in order; what is wrong by position, and then as much as could be read."""
+
+    events: list[Event]
+    faults: dict[int, Fault]
+    codes: Codes  # of their types
+    types: list[str]
+    shape: Shape  # of all but those whose code it does not hold, which have that of any
+
+
+def decode_events(values: Sequence[bytes]) -> Decoded:
+    """CloudEvents in structured mode."""
+    shape = shape_of(values)
+    decoded = decode_each(values, shape.decode, read_object, shape)
+    for row in np.flatnonzero(~shape.holds[decoded.codes]).tolist():
+        if row not in decoded.faults:
+            again = decode_each([values[row]], ANY.decode, read_object, ANY)
+            decoded.events[row] = again.events[0]
+            if again.faults:
+                decoded.faults[row] = again.faults[0]
+    return decoded
 
 
 def decode_each(
-    values: Sequence[T], decode: Callable[[T], Event], patiently: Callable[[T], Found]
-) -> tuple[list[Event], dict[int, Fault]]:
-    """`decode` of each value, and `patiently` of those on which it raises."""
+    values: Sequence[T], decode: Callable[[T], Event], patiently: Callable[[T], Found], shape: Shape
+) -> Decoded:
+    """`decode` of each value to a struct of `shape`, and `patiently` of those on which it raises."""
     events: list[Event] = []
     faults: dict[int, Fault] = {}
     decoded = map(decode, values)
@@ -87,7 +70,8 @@ def decode_each(
             events.append(event)
             if wrong is not None:
                 faults[row] = wrong
-    return events, faults
+    types = [event.type for event in events]
+    return Decoded(events, faults, codes_of(types), types, shape)
 
 
 def read_object(value: bytes) -> Found:
@@ -137,7 +121,7 @@ def read_attributes(given: Mapping[str, Any]) -> Found:
 def _blank(given: Mapping[str, Any]) -> Event:
     """What of the attributes is text, the rest empty."""
     texts = {name: value for name in _TEXTS if isinstance(value := given.get(name), str)}
-    return Event("1.0", **{"id": "", "source": "", "type": "", "time": "", **texts})
+    return ANY.Event("1.0", **{"id": "", "source": "", "type": "", "time": "", **texts})
 
 
 def _check_attributes(given: Mapping[str, Any]) -> None:
@@ -160,15 +144,15 @@ def _read_data(given: Mapping[str, Any]) -> Any:
     if data is None and (encoded := given.get("data_base64")) is not None:
         data = _from_base64(encoded)
     if data is None:
-        return NO_DATA
+        return ANY.no_data
     if not isinstance(data, dict):
         _refuse(wrong_type("data", data, EXPECTED_ATTRIBUTES["data"]))
     code = CODE_OF[given["type"]]
     kind = TYPES[code] if code >= 0 else None
     if kind is None:
-        return NO_DATA
+        return ANY.no_data
     counting = [f for f in FIELDS if f.name in data and f.belongs_to(kind.kind, kind.complaint)]
-    return Data(**{f.name: _read_field(f, data[f.name]) for f in counting})
+    return ANY.Data(**{f.name: _read_field(f, data[f.name]) for f in counting})
 
 
 def _from_base64(encoded: Any) -> Any:

@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 
 from monitor.event_answers import answers_json
-from monitor.event_draft import Draft, Faults, codes_of, counting, instants_of, nothing, where
-from monitor.event_faults import Fault, Refused, off_bounds
+from monitor.event_draft import Draft, Faults, counting, instants_of, nothing, where
+from monitor.event_faults import Refused, off_bounds
 from monitor.event_fields import FIELDS, Field, Value, fields_of
-from monitor.event_json import Event
+from monitor.event_json import Decoded
+from monitor.event_shapes import Shape
 from monitor.event_times import Flags
 from monitor.frames import INSTANT
 from monitor.names import LABELS
@@ -24,35 +25,35 @@ _VALUES_OF: Final[dict[str, Callable[[list[Any]], list[Any]]]] = {
 }
 
 
-def draft_of(events: list[Event], faults: dict[int, Fault]) -> Draft:
-    """The columns of structs, with the faults found so far by row."""
-    types = [event.type for event in events]
+def draft_of(decoded: Decoded) -> Draft:
+    """The columns of structs."""
+    events = decoded.events
     times = [event.time for event in events]
     instants, bad_times = instants_of("time", times)
     subjects: list[Any] = [event.subject for event in events]
     draft = Draft(
         ids=[event.id for event in events],
         sources=[event.source for event in events],
-        types=types,
+        types=decoded.types,
         subjects=["" if text is None else text for text in subjects] if None in subjects else subjects,
         times=times,
         instants=instants,
-        codes=codes_of(types),
-        faults=[*faults.items(), *bad_times],
+        codes=decoded.codes,
+        faults=[*decoded.faults.items(), *bad_times],
     )
     sequences = [event.sequence for event in events]
     if any(sequences):
         draft.fields["sequence"] = pl.Series("sequence", [text or None for text in sequences], pl.String)
-    _add_data(draft, [event.data for event in events])
+    _add_data(draft, [event.data for event in events], decoded.shape)
     return draft
 
 
-def _add_data(draft: Draft, rows: list[Any]) -> None:
+def _add_data(draft: Draft, rows: list[Any], shape: Shape) -> None:
     """The columns of `data`: only fields that count for a type in the batch, and only if any event holds them."""
     answers: dict[str, list[Any]] = {}
     for field in fields_of(frozenset(np.unique(draft.codes).tolist())):
-        values = _VALUES_OF[field.name](rows)
         absent = "" if field.value is Value.LABEL else None
+        values = _VALUES_OF[field.name](rows) if field.name in shape.fields else _of_strays(field, draft, rows, shape)
         if values[0] == absent and values.count(absent) == len(values):
             continue
         counts = counting(field, draft.codes)
@@ -66,6 +67,14 @@ def _add_data(draft: Draft, rows: list[Any]) -> None:
             _note_cleared(draft, field, column)
     if answers:
         add_answers(draft, answers)
+
+
+def _of_strays(field: Field, draft: Draft, rows: list[Any], shape: Shape) -> list[Any]:
+    """The values of a field that the shape lacks: only events of other types can hold it."""
+    values: list[Any] = [None] * len(rows)
+    for row in np.flatnonzero(~shape.holds[draft.codes]).tolist():
+        values[row] = getattr(rows[row], field.name)
+    return values
 
 
 def _only(values: list[Any], counts: Flags | None) -> list[Any]:

@@ -99,12 +99,14 @@ def _all_below(digits: Bytes, places: list[int], limit: int) -> Flags:
     highest = digits[places[0]].copy()
     for place in places[1:]:
         np.maximum(highest, digits[place], out=highest)
-    return highest < limit
+    below: Flags = highest < limit
+    return below
 
 
 def _pair(digits: Bytes, place: int) -> Bytes:
     """The two-digit number that begins there (of characters that are no digits: anything)."""
-    return digits[place] * np.uint8(10) + digits[place + 1]
+    number: Bytes = digits[place] * np.uint8(10) + digits[place + 1]
+    return number
 
 
 def _fraction(digits: Bytes) -> npt.NDArray[np.int32]:
