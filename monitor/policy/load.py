@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from monitor.policy.compiled import PolicySet, compiled
 from monitor.policy.lint import lint, lint_versions
 from monitor.policy.model import PolicyDocument
-from monitor.policy.problems import FileProblems, PolicyError, Problem
+from monitor.policy.problems import FileProblems, PolicyError, Problem, field_text
 from monitor.policy.validation import problem_of, wrong_paths
 from monitor.policy.yaml_source import Document, documents
 
@@ -69,12 +69,16 @@ def validated(model: type[T], document: Document) -> tuple[T | None, list[Proble
 
 
 def _lint_rest(document: Document) -> list[Problem]:
-    """What is wrong in the rest of a document that is wrong in places on which nothing else depends."""
+    """What else is wrong in a document that is wrong in places on which nothing else depends."""
     wrong = wrong_paths(PolicyDocument, document)
     if not all(path and path[0] in _STANDING_ALONE for path in wrong):
         return []
-    rest = document.without(wrong)
+    rest = document.without(wrong, whole_items=False)
+    rest = rest.without(wrong_paths(PolicyDocument, rest), whole_items=True)
     model, _ = validated(PolicyDocument, rest)
     found = [] if model is None else lint(rest, model)
-    # A measure may lack only the targets that were left out.
-    return [problem for problem in found if not problem.field.endswith(".measure")]
+    # What was left out may be missed by the rest: that is known already.
+    told = tuple(field_text(path) for path in wrong)
+    return [
+        problem for problem in found if not problem.field.startswith(told) and not problem.field.endswith(".measure")
+    ]

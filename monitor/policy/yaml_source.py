@@ -4,7 +4,7 @@ Reading scalars as text keeps `0.95` exact, `NO` a country and `09:00` a time of
 `~` or nothing is None.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,16 +26,23 @@ class Document:
     lines: dict[Path, int]
     places: Mapping[str, Sequence[int]] = field(default_factory=dict)  # of lists that lost items: where each stood
 
-    def without(self, wrong: Iterable[Path]) -> "Document":
-        """The same without the values at those paths: items of the lists at the top, else whole fields of it."""
+    def without(self, wrong: Iterable[Path], *, whole_items: bool) -> "Document":
+        """The same without what is wrong: of the items of lists at the top only the wrong fields, or `whole_items`.
+
+        Of other fields at the top all is left out. `places` keeps where the items that are left stood.
+        """
+        wrong = list(wrong)
         data = dict(self.data)
-        places: dict[str, Sequence[int]] = {}
-        for name in {str(path[0]) for path in wrong if path}:
+        places = dict(self.places)
+        for name in {str(path[0]) for path in wrong}:
             items = data.pop(name, None)
-            bad = {path[1] for path in wrong if path[0] == name and len(path) > 1}
-            if isinstance(items, list):
-                places[name] = [i for i in range(len(items)) if i not in bad]
-                data[name] = [items[i] for i in places[name]]
+            if not isinstance(items, list):
+                continue
+            within = [path[1:] for path in wrong if path[0] == name and len(path) > 1]
+            lost = {rest[0] for rest in within if whole_items or len(rest) == 1}
+            kept = [i for i in range(len(items)) if i not in lost]
+            data[name] = [_without_keys(items[i], {rest[1] for rest in within if rest[0] == i}) for i in kept]
+            places[name] = [self.places[name][i] for i in kept] if name in self.places else kept
         return Document(self.file, data, self.lines, places)
 
     def written(self, path: Sequence[str | int]) -> Path:
@@ -58,6 +65,10 @@ class Document:
     def hint(self, path: Sequence[str | int], message: str) -> Problem:
         """A hint at `path`."""
         return Problem(self.file, self.line(path), field_text(self.written(path)), message, severity="hint")
+
+
+def _without_keys(item: Any, keys: Set[str | int]) -> Any:
+    return {key: value for key, value in item.items() if key not in keys} if isinstance(item, Mapping) else item
 
 
 def documents(file: str, text: str) -> list[Document]:

@@ -1,0 +1,49 @@
+"""Files through the engine in one batch, without Kafka: the figures that a live monitor would end with."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from consumers.files_read import Gathered, read
+from monitor import clocks
+from monitor.dedup import unseen
+from monitor.engine import step
+from monitor.events import Read
+from monitor.names import Kind
+from monitor.policy import PolicySet
+from monitor.state import State
+from monitor.summary import summary
+from monitor.verdict_rows import verdict_rows
+
+
+class Replayed(NamedTuple):
+    """What a replay ends with; `now` is the instant of its figures."""
+
+    state: State
+    read: Read
+    now: datetime
+    summary: dict[str, Any]
+
+
+def replay(gathered: Gathered, policies: PolicySet, *, now: datetime | None, wall: datetime) -> Replayed:
+    """All events of files folded at once, without grace, nothing archived.
+
+    :param now: the instant of the figures; None: the newest event's (`wall` if there is none)
+    :param wall: the time of day; events beyond it by more than `limits.future_skew` are refused
+    """
+    events = read(gathered, future_after=wall + policies.newest.limits.future_skew)
+    newest = events.events["time"].max()
+    at = now or (newest if isinstance(newest, datetime) else wall)
+    state = State()
+    state.apply(step(state, events, at, policies, grace=timedelta(0)).delta)
+    return Replayed(state, events, at, summary({0: state}, policies, at, gathered.rows_unreadable))
+
+
+def verdicts(replayed: Replayed, policies: PolicySet) -> pl.DataFrame:
+    """VERDICT_ROWS of all cases, running clocks as of `now`, and of measured events, which are no part of the state."""
+    now = replayed.now
+    live = clocks.derive(replayed.state.history.frame(), policies, now, timedelta(0))
+    measured = replayed.read.events.filter(pl.col("kind") == str(Kind.MEASURED))
+    settled = clocks.measured(unseen(State(), measured).events, policies, now)
+    return verdict_rows(pl.concat([live, settled]), policies)
