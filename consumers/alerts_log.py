@@ -98,18 +98,20 @@ class AlertLog:
             self._news = {}
         return self._alerts
 
-    def read(self, key: str, value: bytes | None) -> Row | None:
+    def read(self, key: bytes, value: bytes | None) -> Row | None:
         """Take the next record; the transition that it tells, unless it only says what was delivered.
 
         Raises what `decode` does.
         """
-        before = self.entries.pop(key, None)
-        self._news.pop(key, None)
-        if value is None:
-            self._news[key] = None
+        identity = key.decode()
+        entry = None if value is None else decode(value)
+        before = self.entries.pop(identity, None)
+        self._news.pop(identity, None)
+        if entry is None:
+            self._news[identity] = None
             return None
-        entry = self.entries[key] = decode(value)
-        self._news[key] = entry.alert
+        self.entries[identity] = entry
+        self._news[identity] = entry.alert
         again = before is not None and _moment(before.alert) == _moment(entry.alert)
         return None if again else entry.alert
 

@@ -39,7 +39,7 @@ class AlertsRecord:
             while not await tail.at_end(partition):
                 for record in (await tail.take()).get(partition, ()):
                     try:
-                        found.read((record.key or b"").decode(), record.value)
+                        found.read(record.key or b"", record.value)
                     except (ValueError, KeyError, TypeError) as error:
                         log.error(
                             "a record that no judge wrote", topic=self._topic, offset=record.offset, error=str(error)
