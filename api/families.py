@@ -73,4 +73,13 @@ FAMILIES: Final[Mapping[str, Family]] = {
     Metric.ALERTS_ACTIVE: Family("gauge", ("alert", "severity", "sla"), "by", "Alerts that fire, by kind."),
     Metric.POLICY_INFO: Family("gauge", ("policy", "digest", "effective_from"), "", "The policy in force; always 1."),
     Metric.BUILD_INFO: Family("gauge", ("version",), "", "The program that serves this; always 1."),
+    Metric.ROLE_STATUS: Family("gauge", ("role", "status"), "", "1 for the status that a role of this process has."),
+    Metric.WORKER_LAG: Family("gauge", ("partition",), "", "Records between what was committed and the topic's end."),
+    Metric.WORKER_LAST_COMMIT: Family("gauge", ("partition",), "", "When the partition was last committed."),
+    Metric.WORKER_RECORDS: Family("counter", ("partition",), "", "Records taken from Kafka since the start."),
+    Metric.WORKER_STAGE: Family(
+        "counter", ("partition", "stage"), "", "Seconds that this process spent on the partition, by stage."
+    ),
+    Metric.STREAM_CLIENTS: Family("gauge", (), "", "Clients of /v1/stream."),
+    Metric.TICK_SECONDS: Family("gauge", (), "", "How long it took to make the figures of this tick."),
 }

@@ -8,6 +8,7 @@ import polars as pl
 
 from api.lists import Item
 from api.shapes import instant
+from consumers.judging import CURRENT
 from monitor.frames import MEASURE
 from monitor.names import LEDGER
 from monitor.state import State
@@ -15,7 +16,6 @@ from monitor.summary import REJECTED
 from monitor.sums import measure_of_key, with_series, without_bin
 from monitor.tiers import ALL_TIME
 
-CURRENT_WITHIN: Final = timedelta(seconds=15)  # how far `now` of a partition that keeps up may lie behind the clock
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
 CASES: Final = ("opened", "closed", "open", "unopened", "inconsistent")
 
@@ -27,16 +27,15 @@ def ledger_item(states: Mapping[int, State], clock: datetime | None, *, follows_
     """`/v1/ledger`.
 
     :param clock: what the partitions' `now` is held against: wall time, or with `clock: event` the greatest `now`
-    :param follows_events: whether it is the latter; then a partition is as current as its events
+    :param follows_events: whether it is the latter; then a partition keeps up that stands where the others do
     """
-    partitions = [
-        _partition(number, state, clock, follows_events=follows_events) for number, state in sorted(states.items())
-    ]
+    behind = timedelta(0) if follows_events else CURRENT
+    partitions = [_partition(number, state, clock, behind) for number, state in sorted(states.items())]
     share = sum(p["current"] for p in partitions) / len(partitions) if partitions else 1.0
     return {**_added_up(partitions), "current_share": share, "partitions": partitions}
 
 
-def _partition(number: int, state: State, clock: datetime | None, *, follows_events: bool) -> Item:
+def _partition(number: int, state: State, clock: datetime | None, behind: timedelta) -> Item:
     lag = None if clock is None or state.now is None else max(clock - state.now, timedelta(0))
     counters = state.ledger()
     counts = {counter: counters.get(counter, 0) for counter in _COUNTERS}
@@ -51,7 +50,7 @@ def _partition(number: int, state: State, clock: datetime | None, *, follows_eve
         "newest_event": instant(state.newest_event),
         "offsets": dict(sorted(state.offsets.items())),
         "lag_seconds": None if lag is None else lag.total_seconds(),
-        "current": follows_events or (lag is not None and lag <= CURRENT_WITHIN),
+        "current": lag is not None and lag <= behind,
     }
 
 

@@ -26,7 +26,7 @@ CLOCK_COUNTS: Final = tuple(f"{clock}.{outcome}" for clock in CLOCKS for outcome
 
 
 def every(board: Board, states: Mapping[int, State]) -> Iterator[Part]:
-    """All families of a tick, in the order in which they stand."""
+    """All families made of figures, in the order in which they stand."""
     newest = board.policies.newest
     counts = Counts(states, Measures(CLOCK_COUNTS, ()))
     yield from of_slas(board.figures.judgements, newest)
@@ -35,7 +35,6 @@ def every(board: Board, states: Mapping[int, State]) -> Iterator[Part]:
     yield from of_response_times(states)
     yield from of_ledger(board.ledger)
     yield from of_alerts(board.alerts, newest)
-    yield from of_program(board.policies)
 
 
 def of_slas(judgements: pl.DataFrame, version_in_force: PolicyVersion) -> Iterator[Part]:
@@ -78,7 +77,7 @@ def of_indicators(indicators: pl.DataFrame) -> Iterator[Part]:
     labels = ("indicator", "dimension", "window", *LABELS)
     named = indicators.rename({"id": "indicator"})
     yield Part(Metric.INDICATOR).add(named, labels)
-    yield Part(Metric.INDICATOR_N).add(named, labels, "n")
+    yield Part(Metric.INDICATOR_N).add(named.filter(pl.col("n") > 0), labels, "n")
 
 
 def of_response_times(states: Mapping[int, State]) -> Iterator[Part]:
@@ -113,9 +112,6 @@ def of_response_times(states: Mapping[int, State]) -> Iterator[Part]:
 def of_ledger(ledger: Mapping[str, Any]) -> Iterator[Part]:
     """Where events went, and how far each partition is; `ledger` as `/v1/ledger` shows it."""
 
-    def one(name: Metric, value: float) -> Part:
-        return Part(name).add(pl.DataFrame({"value": [value]}), ())
-
     def many(name: Metric, label: str, values: Mapping[str, float | None]) -> Part:
         frame = pl.DataFrame(list(values.items()), schema={label: pl.String(), "value": pl.Float64()}, orient="row")
         return Part(name).add(frame, (label,))
@@ -123,12 +119,16 @@ def of_ledger(ledger: Mapping[str, Any]) -> Iterator[Part]:
     results = ("counted", "duplicate", "late", "rejected")
     yield many(Metric.EVENTS, "result", {result: ledger[result] for result in results})
     yield many(Metric.REJECTED, "reason", ledger["rejected_by_reason"])
-    yield one(Metric.LATE, ledger["late"])
-    yield one(Metric.CORRECTED, ledger["corrected"])
-    yield one(Metric.SERIES_OVERFLOWED, ledger["overflowed"])
-    yield one(Metric.LEDGER_BALANCED, int(ledger["balanced"]))
-    yield one(Metric.CURRENT_SHARE, ledger["current_share"])
+    yield _one(Metric.LATE, ledger["late"])
+    yield _one(Metric.CORRECTED, ledger["corrected"])
+    yield _one(Metric.SERIES_OVERFLOWED, ledger["overflowed"])
+    yield _one(Metric.LEDGER_BALANCED, int(ledger["balanced"]))
+    yield _one(Metric.CURRENT_SHARE, ledger["current_share"])
     yield many(Metric.EVENT_LAG, "partition", {str(p["partition"]): p["lag_seconds"] for p in ledger["partitions"]})
+
+
+def _one(name: Metric, value: float) -> Part:
+    return Part(name).add(pl.DataFrame({"value": [value]}), ())
 
 
 def of_alerts(alerts: Sequence[Item], version_in_force: PolicyVersion) -> Iterator[Part]:
@@ -160,8 +160,8 @@ def _watched(burn: bool, breach: bool) -> Iterator[tuple[AlertKind, str]]:
         yield AlertKind.BREACH, "ticket"
 
 
-def of_program(policies: PolicySet) -> Iterator[Part]:
-    """Which policy is in force, and which program serves this."""
+def of_program(policies: PolicySet, clients: int, tick_seconds: float) -> Iterator[Part]:
+    """Which policy is in force, which program serves this, and how it fares."""
     newest = policies.newest
     policy = {
         "policy": [newest.name],
@@ -172,3 +172,5 @@ def of_program(policies: PolicySet) -> Iterator[Part]:
     schema = {"policy": pl.String(), "digest": pl.String(), "effective_from": pl.String(), "value": pl.Int64()}
     yield Part(Metric.POLICY_INFO).add(pl.DataFrame(policy, schema=schema), ("policy", "digest", "effective_from"))
     yield Part(Metric.BUILD_INFO).add(pl.DataFrame({"version": [version("sqm")], "value": [1]}), ("version",))
+    yield _one(Metric.STREAM_CLIENTS, clients)
+    yield _one(Metric.TICK_SECONDS, tick_seconds)

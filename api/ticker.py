@@ -102,7 +102,7 @@ class Ticker:
 
     def _make(self, policies: PolicySet, alerts: pl.DataFrame, rate: float, wall: datetime) -> _Made:
         """All that a tick shows. Deltas wait while the states are read."""
-        context = self._context
+        context, began = self._context, time.perf_counter()
         own = generate_latest(self._own)
         follows = context.settings.clock == "event"
         told = self._news.take(VERDICTS_SENT)
@@ -111,9 +111,11 @@ class Ticker:
             board = boards.make(states, alerts, policies, wall, follows_events=follows)
             if board is None:
                 return _Made(None, Exposition(own), [], b"")
-            families = list(metric_parts.every(board, states))
+            families = [*metric_parts.every(board, states)]
             changed = verdicts.with_labels(told.verdicts, states)
             nearest = verdicts.as_of_now(board.figures.running.head(CLOCKS_SHOWN), states, policies, board.grace)
+        seconds = time.perf_counter() - began
+        families += metric_parts.of_program(policies, context.stream.clients, round(seconds, 6))
         self._number += 1
         tick = self._tick(board, verdicts.clock_items(nearest, states), rate, told.omitted)
         return _Made(board, exposition(families, own), _news(told, changed, policies), msgspec.json.encode(tick))

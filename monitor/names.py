@@ -174,6 +174,13 @@ class Metric(StrEnum):
     CURRENT_SHARE = "sqm_partitions_current_ratio"
     POLICY_INFO = "sqm_policy_info"
     BUILD_INFO = "sqm_build_info"
+    ROLE_STATUS = "sqm_role_status"
+    WORKER_LAG = "sqm_worker_lag_records"
+    WORKER_LAST_COMMIT = "sqm_worker_last_commit_timestamp_seconds"
+    WORKER_RECORDS = "sqm_worker_records_total"
+    WORKER_STAGE = "sqm_worker_stage_seconds_total"
+    STREAM_CLIENTS = "sqm_stream_clients"
+    TICK_SECONDS = "sqm_tick_seconds"
 
 
 # --- topics ---
