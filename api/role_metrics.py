@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 
-from prometheus_client import Metric
+from prometheus_client import CollectorRegistry, Metric, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from api.families import FAMILIES
 from consumers.health import PartitionHealth, RoleHealth, Status
 from monitor.names import Metric as Name
+
+
+def registry(roles: Sequence[RoleHealth]) -> CollectorRegistry:
+    """A private registry of what this process knows of itself; `roles` may still grow."""
+    own = CollectorRegistry()
+    ProcessCollector(registry=own)
+    PlatformCollector(registry=own)
+    own.register(RoleCollector(roles))
+    return own
 
 
 class RoleCollector(Collector):

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 import msgspec
 import polars as pl
 import structlog
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from api import board as boards
@@ -25,6 +24,7 @@ from api.items import alert_items
 from api.lists import Item
 from api.metrics import Exposition, exposition
 from api.news import News, Told
+from api.role_metrics import registry
 from api.shapes import instant
 from api.stream import ALERT, TICK, VERDICT
 from monitor.frames import ALERTS
@@ -46,16 +46,15 @@ class _Made(NamedTuple):
 
 
 class Ticker:
-    """Renders a `Context` once a tick. `own` holds what the process counts of itself."""
+    """Renders a `Context` once a tick."""
 
     def __init__(
         self,
         context: Context,
-        own: CollectorRegistry | None = None,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._context = context
-        self._own = own or CollectorRegistry()
+        self._own = registry(context.health.roles)
         self._wall = wall
         self._number = 0
         self._trouble: str | None = None
