@@ -92,11 +92,14 @@ def _login(kafka: KafkaSettings) -> dict[str, Any]:
             options["sasl_plain_username"] = kafka.sasl_username
             options["sasl_plain_password"] = kafka.password()
     except ssl.SSLError as error:
-        files = [str(f) for f in (kafka.ssl_cafile, kafka.ssl_certfile, kafka.ssl_keyfile) if f is not None]
-        raise BadConnection(f"{', '.join(files)}: not usable as PEM certificates and key ({error})") from error
-    except OSError as error:
-        raise BadConnection(f"{error.filename}: {error.strerror}") from error
+        raise BadConnection(f"{_files(kafka)}: not usable as PEM certificates and key ({error})") from error
+    except OSError as error:  # of certificates it does not say which
+        raise BadConnection(f"{error.filename or _files(kafka)}: {error.strerror}") from error
     return options
+
+
+def _files(kafka: KafkaSettings) -> str:
+    return ", ".join(str(path) for path in (kafka.ssl_cafile, kafka.ssl_certfile, kafka.ssl_keyfile) if path)
 
 
 def _ssl(kafka: KafkaSettings) -> ssl.SSLContext:

@@ -5,7 +5,7 @@ from typing import Final
 
 from consumers import changelog
 from consumers.changelog import Kind
-from consumers.state_log import Slice, StateLog
+from consumers.state_log import Slice, StateLog, reading_table
 from monitor.state import SLICES
 
 _LEAST_BYTES: Final = 4 * 1024 * 1024
@@ -36,7 +36,10 @@ class Snapshots:
 
 def _slice(log: StateLog, turn: int, before: Slice | None) -> list[tuple[bytes, bytes | None]]:
     records: list[tuple[bytes, bytes | None]] = []
-    parts = changelog.encode(log.state.slice(turn), Kind.SLICE, log.number, slice_number=turn)
+    tables = log.state.slice(turn)
+    if turn == 0:  # which holds the offsets; how far time had come on each topic goes with them
+        tables |= reading_table(log.newest)
+    parts = changelog.encode(tables, Kind.SLICE, log.number, slice_number=turn)
     records += parts
     surplus = range(len(parts), before.parts if before else 0)
     records += [(changelog.key(Kind.SLICE, part, slice_number=turn), None) for part in surplus]
