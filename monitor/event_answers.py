@@ -4,6 +4,7 @@ What is stored: `{"dimensions": {name: {"perceived": 5.0}}, "items": {…}, "wei
 or "n/a" is no score (SEMANTICS.md), so it is left out, and with it an entry that has nothing else.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,9 +14,10 @@ from monitor.event_faults import Refused, fault, off_bounds, wrong_type
 from monitor.event_fields import FIELD, LONGEST_JSON
 from monitor.names import Refusal
 
-NO_ANSWER: Final = frozenset({"", "-", "n/a", "na"})  # in any case
+NO_ANSWER: Final = r"^ *(?:[nN]/?[aA]|-)? *$"  # texts that stand for no answer, as a regular expression
 SCORES: Final = ("perceived", "expected", "adequate")
 
+_NO_ANSWER: Final = re.compile(NO_ANSWER)
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -59,7 +61,7 @@ def _entries(name: str, value: Any) -> dict[str, dict[str, float]]:
 
 
 def _score(name: str, within: str, value: Any) -> float | None:
-    if value is None or (isinstance(value, str) and value.strip().lower() in NO_ANSWER):
+    if value is None or (isinstance(value, str) and _NO_ANSWER.fullmatch(value)):
         return None
     return _number(name, within, value, 'a number or "n/a"') or None
 

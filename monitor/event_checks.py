@@ -22,6 +22,7 @@ from monitor.event_fields import (
     Field,
     Value,
     nearest_type,
+    number_text,
 )
 from monitor.event_json import EXPECTED_ATTRIBUTES
 from monitor.event_times import Flags
@@ -129,15 +130,19 @@ def _values(draft: Draft, field: Field, column: pl.Series) -> Faults:
 
 
 def _bounds(field: Field, column: pl.Series) -> Faults:
+    faults: Faults = []
+    if field.positive:
+        message = f"found 0, expected {field.expected}"
+        faults += [(row, fault(Refusal.OFF_SCALE, field.name, message)) for row in rows_where(column == 0)]
     if _all_within(column, field.least, field.most):
-        return []
+        return faults
     fine = column.is_finite() & (column >= field.least)
     if field.most is not None:
         fine &= column <= field.most
     scale = field.value is Value.NUMBER and field.most is not None
     rows = rows_where(~fine)
     found = [off_bounds(field.name, column[row], field.least, field.most, scale=scale) for row in rows]
-    return [(row, wrong) for row, wrong in zip(rows, found, strict=True) if wrong is not None]
+    return faults + [(row, wrong) for row, wrong in zip(rows, found, strict=True) if wrong is not None]
 
 
 def _all_within(column: pl.Series, least: float | None, most: float | None) -> bool:
@@ -172,10 +177,8 @@ def _scores(draft: Draft) -> Faults:
     score, most = draft.fields.get("score"), draft.fields.get("max_score")
     if score is None or most is None:
         return []
-    faults = [
-        (row, fault(Refusal.OFF_SCALE, "max_score", "found 0, expected more than 0")) for row in rows_where(most == 0)
-    ]
+    faults: Faults = []
     for row in rows_where(score > most):
-        message = f"found {score[row]:g}, expected at most max_score, which is {most[row]:g}"
+        message = f"found {number_text(score[row])}, expected at most max_score, which is {number_text(most[row])}"
         faults.append((row, fault(Refusal.OFF_SCALE, "score", message)))
     return faults

@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from monitor.event_fields import RANK
+from monitor.event_fields import RANK, number_text
 from monitor.names import Refusal
 
 
@@ -52,15 +52,16 @@ def off_bounds(
 
     `scale`: the bounds are those of a scale, so that what lies outside is `off_scale`.
     """
-    expected = f"{least or 0:g} or more" if most is None else f"{least or 0:g} to {most:g}"
+    low, found = number_text(least or 0), number_text(value)
+    expected = f"{low} or more" if most is None else f"{low} to {number_text(most)}"
     if not math.isfinite(value):
-        return fault(Refusal.NOT_FINITE, name, f"found {value}, expected a finite number", within=within)
+        return fault(Refusal.NOT_FINITE, name, f"found {found}, expected a finite number", within=within)
     if least is not None and value < least:
         reason = Refusal.OFF_SCALE if scale else Refusal.NEGATIVE
-        return fault(reason, name, f"found {value:g}, expected {expected}", within=within)
+        return fault(reason, name, f"found {found}, expected {expected}", within=within)
     if most is not None and value > most:
         reason = Refusal.OFF_SCALE if scale else Refusal.TOO_LARGE
-        return fault(reason, name, f"found {value:g}, expected {expected}", within=within)
+        return fault(reason, name, f"found {found}, expected {expected}", within=within)
     return None
 
 
@@ -72,7 +73,7 @@ def shown(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return f"the number {value:g}" if abs(value) < 1e300 else "a huge number"
+            return f"the number {_number(value)}"
         case str():
             return f'the text "{clipped(value)}"'
         case list():
@@ -81,6 +82,10 @@ def shown(value: Any) -> str:
             return "an object"
         case _:
             return f"a value of type {type(value).__name__}"
+
+
+def _number(value: float) -> str:
+    return number_text(value) if isinstance(value, float) or abs(value) < 1 << 53 else clipped(str(value))
 
 
 def clipped(text: str, length: int = 40) -> str:

@@ -9,6 +9,7 @@ that they cannot disagree. How strict a value is read:
 - Fields that a type does not list are ignored whatever they hold.
 """
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -50,6 +51,7 @@ class Field:
     required: bool = False
     least: float | None = None
     most: float | None = None
+    positive: bool = False  # 0 is outside
     choices: tuple[str, ...] = ()
     complaint_choices: tuple[str, ...] = ()  # instead of `choices`, for complaint.*
 
@@ -67,8 +69,13 @@ class Field:
     def expected(self) -> str:
         """What the field holds, in words."""
         if self.value in (Value.NUMBER, Value.SECONDS) and self.most is not None:
-            return f"a number from {self.least or 0:g} to {self.most:g}"
-        return EXPECTED[self.value]
+            return f"a number from {number_text(self.least or 0)} to {number_text(self.most)}"
+        return "a number above 0" if self.positive else EXPECTED[self.value]
+
+
+def number_text(number: float) -> str:
+    """A number for people, such as 1,000,000,000."""
+    return f"{number:,.12g}"
 
 
 EXPECTED: Final = {
@@ -108,7 +115,7 @@ TYPES: Final = (
     EventType("clock.advanced", Kind.ADVANCED, False),
 )
 TYPE_NAMES: Final = tuple(t.name for t in TYPES)
-PREFIX_END: Final = "sqm."  # a reverse-DNS prefix ends in it
+PREFIX: Final = r"(?:[A-Za-z0-9_-]+\.)*sqm\."  # a reverse-DNS prefix of a type, as a regular expression
 
 _CASES = frozenset(Kind) - {Kind.ADVANCED}
 _ENDS = frozenset({Kind.RESOLVED, Kind.MEASURED})
@@ -161,7 +168,7 @@ OTHER_FIELDS: Final = (
     Field("items", Value.ANSWERS, _RATED, "Answers per item of a questionnaire"),
     Field("weights", Value.WEIGHTS, _RATED, "How much each dimension matters to the respondent"),
     Field("score", Value.NUMBER, _AUDITED, "Points reached", required=True, least=0),
-    Field("max_score", Value.NUMBER, _AUDITED, "Points that could be reached", required=True, least=0),
+    Field("max_score", Value.NUMBER, _AUDITED, "Points that could be reached", required=True, least=0, positive=True),
     Field("passed", Value.FLAG, _AUDITED, "Whether the inspection was passed", required=True),
     Field("inspector", Value.SHOWN, _AUDITED, "Who inspected"),
     Field("lot", Value.SHOWN, _AUDITED, "The lot that the case was drawn from"),
@@ -174,14 +181,15 @@ ATTRIBUTES: Final = ("specversion", "id", "source", "type", "subject", "time", "
 RANK: Final = {name: rank for rank, name in enumerate((*ATTRIBUTES, *(f.name for f in FIELDS)), start=1)}
 
 
+_PREFIX: Final = re.compile(PREFIX)
+
+
 class _Codes(dict[str, int]):
     """Number of a type's name in `TYPES`, with any prefix; -1: unknown. Remembers what it resolved."""
 
     def __missing__(self, name: str) -> int:
-        prefix, _, tail = name.rpartition("." + PREFIX_END)
-        code = self.get(tail, -1) if prefix else -1
-        if code < 0 and name.startswith(PREFIX_END):
-            code = self.get(name[len(PREFIX_END) :], -1)
+        prefix = _PREFIX.match(name)
+        code = self.get(name[prefix.end() :], -1) if prefix else -1
         if code >= 0 and len(self) < 10_000:
             self[name] = code
         return code
@@ -192,7 +200,7 @@ CODE_OF: Final[dict[str, int]] = _Codes({name: code for code, name in enumerate(
 
 def nearest_type(name: str) -> str | None:
     """The known type name that `name` was most likely meant to be."""
-    tail = name.rpartition(PREFIX_END)[2] or name
+    tail = (name.rpartition("sqm.")[2] or name)[-80:]
     close = get_close_matches(tail.lower(), TYPE_NAMES, n=1, cutoff=0.5)
     return close[0] if close else None
 
