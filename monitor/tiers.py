@@ -32,6 +32,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STORED: Final[Columns] = {"bucket": BUCKET, "key": pl.Int64(), "n": pl.Int64(), "total": pl.Int64()}
 _WINDOWS_KEPT: Final = 96  # moving windows that are kept up to date; more than any set of SLAs reads a tick
 _LOG_ROWS: Final = 2**20  # a moving window that is further behind is summed anew
+_UNREAD_ADDS: Final = 64  # one that nobody read while so many deltas came is forgotten: no log is kept for it
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class _Moving:
     first: int
     last: int
     seen: int  # rows of the tier's log that are in it
+    read_at: int  # number of deltas that had come when it was read
     sums: Sums = field(default_factory=Sums)
 
 
@@ -130,6 +132,7 @@ class _TierCells:
         self._kept_from: int | None = None  # no page below this one is held any more
         self._log: list[tuple[int, pl.DataFrame]] = []  # (number of the row after it, rows), the newest additions
         self._logged = 0
+        self._adds = 0
         self._moving: OrderedDict[tuple[str, timedelta | datetime], _Moving] = OrderedDict()
 
     def add(self, rows: pl.DataFrame, horizon: datetime | None) -> None:
@@ -139,6 +142,8 @@ class _TierCells:
             rows = rows.filter(pl.col("bucket") >= self.tier.first(horizon))
         if rows.height == 0:
             return
+        self._adds += 1
+        self._forget_unread()
         if self._moving:
             self._logged += rows.height
             self._log.append((self._logged, rows))
@@ -170,7 +175,7 @@ class _TierCells:
         key = (name, start if anchored else end - start)
         window = self._moving.pop(key, None)
         if window is None or not self._can_move(window, first, last):
-            window = _Moving(first, last, self._logged)
+            window = _Moving(first, last, self._logged, self._adds)
             window.sums.add(project(self.between(first, last)))
         else:
             self._move(window, first, last, project)
@@ -197,7 +202,13 @@ class _TierCells:
             window.sums.add(project(self.between(window.last + 1, last)))
         if first > window.first:
             window.sums.add(project(self.between(window.first, first - 1)), sign=-1)
-        window.first, window.last, window.seen = first, last, self._logged
+        window.first, window.last, window.seen, window.read_at = first, last, self._logged, self._adds
+
+    def _forget_unread(self) -> None:
+        for key in [key for key, window in self._moving.items() if self._adds - window.read_at > _UNREAD_ADDS]:
+            del self._moving[key]
+        if not self._moving:
+            self._log.clear()
 
     def _forget_log(self) -> None:
         """Keep of the log what some window has not seen, and no more than summing anew would cost."""
@@ -224,13 +235,13 @@ class _AllTime:
 
     def __init__(self) -> None:
         self.sums = Sums()
-        self._projected: OrderedDict[str, tuple[Sums, list[pl.DataFrame]]] = OrderedDict()
+        self._projected: dict[str, tuple[Sums, list[pl.DataFrame]]] = {}
 
     def add(self, rows: pl.DataFrame) -> None:
         self.sums.add(rows)
         for name, (_, waiting) in list(self._projected.items()):
             waiting.append(rows)
-            if sum(part.height for part in waiting) > _LOG_ROWS:
+            if len(waiting) > _UNREAD_ADDS:
                 del self._projected[name]
 
     def projected(self, name: str, project: Project) -> pl.DataFrame:
