@@ -121,12 +121,12 @@ def compacted(records: list[Record], upto: int) -> list[tuple[int, Record]]:
     return [*kept, *enumerate(records[upto:], upto)]
 
 
-@tries(deadline=None, max_examples=25)
+@tries(deadline=None, max_examples=12)
 @given(
     seed=st.integers(0, 99),
     every=st.integers(1, 4),
-    deltas=st.integers(0, 40),
-    later=st.integers(0, 10),
+    deltas=st.integers(0, 24),
+    later=st.integers(0, 4),
     cut=st.floats(0, 1),
 )
 def test_a_log_compacted_anywhere_gives_the_state_that_was_written(
@@ -196,7 +196,7 @@ def test_a_reader_that_compaction_overtook_says_so() -> None:
         read(rest, into=log)
 
 
-@tries(deadline=None, max_examples=25)
+@tries(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 99), count=st.integers(1, 12))
 def test_deltas_together_have_the_effect_of_each_in_turn(seed: int, count: int) -> None:
     deltas = [delta(number, seed) for number in range(1, count + 1)]
