@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -82,6 +83,12 @@ class BrokerFailed(RuntimeError):
     retriable = False
 
 
+class GivenUp(Exception):
+    """The start was given up."""
+
+    retriable = True
+
+
 class Broker:
     """Apache Kafka on free ports (or `ports`), with its data in a folder that it can be started on again.
 
@@ -110,6 +117,7 @@ class Broker:
         self._progress = progress
         self._ports = ports  # of the broker and the controller
         self._process: subprocess.Popen[bytes] | None = None
+        self._given_up = threading.Event()
 
     @property
     def running(self) -> bool:
@@ -125,7 +133,8 @@ class Broker:
         """Up and answering at `bootstrap`. Raises BrokerFailed, or KafkaUnavailable without jars."""
         if self.running:
             return self
-        jars = classpath(self._cache, self._progress)
+        self._given_up.clear()
+        jars = classpath(self._cache, self._unless_given_up)
         self._ports = self._ports or free_ports()
         self.bootstrap = f"127.0.0.1:{self._ports[0]}"
         (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)
@@ -135,18 +144,24 @@ class Broker:
             self._format(java, settings)
         self.log.unlink(missing_ok=True)  # so that its first line is this start's
         with (self.data_dir / "logs" / "console.log").open("wb") as console:
+            if self._given_up.is_set():
+                raise GivenUp
             self._process = guarded([*java, "kafka.Kafka", str(settings)], console)
         self._wait_until_started()
         return self
 
-    def stop(self) -> None:
-        """Shut down cleanly, within 10 s; the data stays."""
+    def give_up(self) -> None:
+        """Let a `start` under way in another thread end soon, with GivenUp."""
+        self._given_up.set()
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Shut down cleanly, within those seconds; the data stays."""
         if self._process is None:
             return
         assert self._process.stdin is not None
         self._process.stdin.close()  # the guard takes it as the word to stop
         try:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
         self._process = None
@@ -168,12 +183,16 @@ class Broker:
         return self.start()
 
     async def astart(self) -> Self:
-        """`start` without holding up the event loop."""
-        return await asyncio.to_thread(self.start)
+        """`start` without holding up the event loop; cancelled, it gives up."""
+        try:
+            return await asyncio.to_thread(self.start)
+        except asyncio.CancelledError:
+            self.give_up()
+            raise
 
-    async def astop(self) -> None:
+    async def astop(self, seconds: float = STOP_SECONDS) -> None:
         """`stop` without holding up the event loop."""
-        await asyncio.to_thread(self.stop)
+        await asyncio.to_thread(self.stop, seconds)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -182,6 +201,11 @@ class Broker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _unless_given_up(self, done: int, total: int) -> None:
+        if self._given_up.is_set():
+            raise GivenUp
+        self._progress(done, total)
 
     def _java(self, jars: Sequence[Path]) -> list[str]:
         logs = self.data_dir / "logs"
@@ -231,6 +255,9 @@ class Broker:
             said = self.log.read_bytes() if self.log.exists() else b""
             if STARTED in said:
                 return
+            if self._given_up.is_set():
+                self.kill()
+                raise GivenUp
             if not self.running or time.monotonic() > deadline:
                 console = self.data_dir / "logs" / "console.log"
                 self.kill()

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from jgo.maven import MavenContext, PythonResolver
 
@@ -38,10 +37,7 @@ class Jar:
         return f"{artifact}-{version}.jar"
 
 
-class Progress(Protocol):
-    """Told how far the download is; both numbers are bytes."""
-
-    def __call__(self, done: int, total: int) -> None: ...
+Progress = Callable[[int, int], None]  # told how many bytes of how many are there
 
 
 def quiet(done: int, total: int) -> None:

@@ -13,6 +13,7 @@ import sys
 
 from aiokafka.errors import KafkaError
 
+from consumers import logs
 from consumers.client import BadConnection
 from consumers.settings import SettingsError, load
 from consumers.simulate.publish import NotOurs, Publisher
@@ -27,7 +28,9 @@ def tell(**what: object) -> None:
 
 async def publish(seed: int) -> None:
     """History, then live."""
-    publisher = Publisher(load(), seed)
+    settings = load()
+    logs.configure(settings)
+    publisher = Publisher(settings, seed)
     await publisher.catch_up(lambda done, of: tell(sent=done, of=of))
     tell(live=True)
     await publisher.go_on()

@@ -1,0 +1,233 @@
+"""`sqm demo`: a Kafka of its own, simulated services, and all roles; what one sees went through Kafka."""
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from api.commands.common import policies_of, said
+from api.commands.failures import Unusable, address, listener, writable
+from api.commands.options import with_settings
+from api.commands.roles import Process, until_told
+from api.commands.run import ALL
+from consumers import logs
+from consumers.broker import GUARD, Broker
+from consumers.kafka_jars import kafka_version
+from consumers.settings import NESTED, PREFIX, Settings
+from monitor.policy import PolicySet
+
+POLICY: Final = Path(__file__).resolve().parents[2] / "consumers" / "simulate" / "demo.yaml"
+SIMULATOR_SECONDS: Final = 3.0  # to end when asked
+BROKER_SECONDS: Final = 4.0
+HANDED_ON: Final = ("bootstrap", "topic_prefix", "events_topics", "partitions", "replication")
+
+
+@with_settings("kafka", "worker", "judge", "api")
+def demo(
+    settings: Settings,
+    seed: Annotated[int, typer.Option(help="Other seeds simulate other cases, in an empty data folder.")] = 1,
+) -> None:
+    """A real Kafka, simulated services with a month of history, and the live page. Ctrl-C ends it all.
+
+    The data stays in the data folder, and the next demo goes on from it. With SQM_KAFKA__BOOTSTRAP a broker that
+    runs already is used. The policy is consumers/simulate/demo.yaml, unless another is given.
+    """
+    if "log_level" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"log_level": "warning"})
+    logs.configure(settings)
+    policies = policies_of(settings.policy or (POLICY,))
+    with alone(writable(settings.data_dir)), closing(listener(settings.api)) as listening:
+        asyncio.run(Demo(settings, policies, listening, seed).run())
+
+
+class Demo:
+    """Everything that a demo starts, and its end."""
+
+    def __init__(self, settings: Settings, policies: PolicySet, listening: socket.socket, seed: int) -> None:
+        self._settings = settings
+        self._policies = policies
+        self._listening = listening
+        self._seed = seed
+        self._broker: Broker | None = None
+        self._simulator: asyncio.subprocess.Process | None = None
+        self._begun = time.monotonic()
+
+    async def run(self) -> None:
+        """Until SIGINT or SIGTERM, or until a part fails, which is raised."""
+        stopping = asyncio.Event()
+        with until_told(stopping):
+            work = asyncio.create_task(self._work(stopping))
+            told = asyncio.create_task(stopping.wait())
+            try:
+                await asyncio.wait([work, told], return_when=asyncio.FIRST_COMPLETED)
+                if not work.done() and self._simulator is None:
+                    work.cancel()  # still starting
+                await asyncio.wait([work])
+                if not work.cancelled():
+                    work.result()
+            finally:
+                told.cancel()
+                await self._end()
+
+    async def _work(self, stopping: asyncio.Event) -> None:
+        settings = self._settings
+        if "bootstrap" not in settings.kafka.model_fields_set:
+            settings = await self._start_broker()
+        await self._start_simulator(settings, stopping)
+        if stopping.is_set():
+            return
+        await self._serve(settings, stopping)
+
+    async def _start_broker(self) -> Settings:
+        """Settings that name the demo's own broker, once it is up."""
+        with progress(f"Fetching Apache Kafka {kafka_version()} (once)", "bytes") as told:
+            self._broker = Broker(self._settings.data_dir / "kafka", progress=told)
+            await self._broker.astart()
+        where = f"{self._broker.bootstrap}, its data in {self._settings.data_dir / 'kafka'}"
+        said.print(f"Apache Kafka {kafka_version()} is up at {where} ({self._seconds()})")
+        kafka = self._settings.kafka.model_copy(update={"bootstrap": self._broker.bootstrap})
+        return self._settings.model_copy(update={"kafka": kafka})
+
+    async def _start_simulator(self, settings: Settings, stopping: asyncio.Event) -> None:
+        """The simulated services, once all that happened up to now is published."""
+        command = [sys.executable, "-m", "consumers.simulate", "--seed", str(self._seed)]
+        self._simulator = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", str(GUARD), *command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | handed_on(settings),
+            start_new_session=True,
+        )
+        reading = asyncio.create_task(self._history())
+        told = asyncio.create_task(stopping.wait())
+        await asyncio.wait([reading, told], return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if stopping.is_set():
+            reading.cancel()
+            return
+        events = reading.result()
+        said.print(f"{events:,} events of the past are published ({self._seconds()})")
+
+    async def _history(self) -> int:
+        assert self._simulator is not None
+        assert self._simulator.stdout is not None
+        events = 0
+        with progress("What happened up to now", "events") as told:
+            while line := await self._simulator.stdout.readline():
+                word: dict[str, Any] = json.loads(line)
+                if "live" in word:
+                    return events
+                events = word["of"]
+                told(word["sent"], events)
+        raise Unusable("the simulated services ended before they had begun (they say why above)")
+
+    async def _serve(self, settings: Settings, stopping: asyncio.Event) -> None:
+        process = Process(settings)
+        process.start(ALL, self._policies, self._listening)
+        said.print(f"\n  The page:  [bold]{address(self._listening)}[/]\n", highlight=False)
+        said.print("Within two minutes one of the services will slow down: watch its burn alert fire, and resolve.")
+        said.print("Ctrl-C ends it all; the data stays.")
+        watching = asyncio.create_task(self._watch(stopping))
+        try:
+            await process.finished(stopping)
+        finally:
+            watching.cancel()
+
+    async def _watch(self, stopping: asyncio.Event) -> None:
+        """Without the simulated services the page goes stale: say so."""
+        assert self._simulator is not None
+        await self._simulator.wait()
+        if not stopping.is_set():
+            said.print("The simulated services have ended: nothing new will come (they say why above).", style="red")
+
+    async def _end(self) -> None:
+        if self._simulator is not None:
+            await end(self._simulator, SIMULATOR_SECONDS)
+        if self._broker is not None:
+            await self._broker.astop(BROKER_SECONDS)
+
+    def _seconds(self) -> str:
+        return f"{time.monotonic() - self._begun:.1f} s"
+
+
+def handed_on(settings: Settings) -> dict[str, str]:
+    """The environment in which the simulated services find what this demo was told by flags."""
+    kafka = {name: getattr(settings.kafka, name) for name in HANDED_ON}
+    words = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in kafka.items()}
+    return {
+        f"{PREFIX}DATA_DIR": str(settings.data_dir),
+        f"{PREFIX}LOG_LEVEL": settings.log_level,
+        **{f"{PREFIX}KAFKA{NESTED}{name.upper()}": word for name, word in words.items()},
+    }
+
+
+async def end(process: asyncio.subprocess.Process, seconds: float) -> None:
+    """End a process that runs under the guard: asked first, then killed with all of its own."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), seconds)
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+@contextmanager
+def alone(data_dir: Path) -> Iterator[None]:
+    """Within, no other demo uses that folder. Raises Unusable where one does."""
+    with (data_dir / "demo.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise Unusable(
+                f"another demo (process {lock.read() or 'unknown'}) uses the data folder {data_dir}: end it, or name "
+                "another folder with --data-dir"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextmanager
+def progress(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A function told how much is done of how much: a bar on a terminal, else a line at each quarter."""
+    if not said.is_terminal:
+        yield _lines(title, unit)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=said, transient=True) as bar:
+        task = None
+
+        def show(done: int, total: int) -> None:
+            nonlocal task
+            if task is None:
+                task = bar.add_task(title, total=total)
+            bar.update(task, completed=done, total=total)
+
+        yield show
+
+
+def _lines(title: str, unit: str) -> Callable[[int, int], None]:
+    told = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal told
+        if (quarter := 4 * done // max(total, 1)) > told:
+            told = quarter
+            said.print(f"{title}: {done:,} of {total:,} {unit}")
+
+    return show

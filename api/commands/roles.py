@@ -1,0 +1,146 @@
+"""The roles of one process, run side by side in one event loop until it is told to stop."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from api.commands.run import API, JUDGE, WORKER
+from api.context import Context
+from api.rejected import follow as follow_rejected
+from api.ticker import Ticker
+from consumers.judge import Judge
+from consumers.policies import PolicyFollower, publish, publish_if_new
+from consumers.replica import Replica
+from consumers.settings import Settings
+from consumers.worker import Worker
+from monitor.policy import PolicySet, default_policy
+
+log = structlog.get_logger()
+
+CLOSING_SECONDS: Final = 1  # that open connections may take to finish
+STOP_SECONDS: Final = 5.0  # that everything may take to finish what it does; then it is cancelled
+
+
+class Server(uvicorn.Server):
+    """uvicorn without a mind of its own about signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class Process:
+    """What runs in this process: tasks, and what asks each of them to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._stops: list[Callable[[], None]] = []
+        self._policies = PolicyFollower(settings.kafka)
+        self.serving = asyncio.Event()  # the API answers
+        self.context: Context | None = None
+
+    def start(self, roles: frozenset[str], given: PolicySet | None, listening: socket.socket | None) -> None:
+        """Begin with those roles; `given` is the policy to put in force, `listening` where the API answers."""
+        self._run("policies", self._policies.run())
+        replica = Replica(self._settings) if roles & {JUDGE, API} else None
+        worker = Worker(self._settings, self._policies) if WORKER in roles else None
+        judge = Judge(self._settings, replica, self._policies) if JUDGE in roles and replica else None
+        if replica is not None:
+            self._run("replica", replica.run())
+        if worker is not None:
+            self._run("worker", worker.run())
+            self._stops.append(worker.stop)
+        if judge is not None:
+            self._run("policy", self._enact(given))
+            self._run("judge", judge.run())
+        if API in roles and replica is not None and listening is not None:
+            context = Context(self._settings, replica, self._policies)
+            for name, part in (
+                ("policies", self._policies),
+                ("worker", worker),
+                ("replica", replica),
+                ("judge", judge),
+            ):
+                if part is not None:
+                    context.health.watch(name, part.health.trouble)
+            self._serve(context, listening)
+
+    async def finished(self, stopping: asyncio.Event) -> None:
+        """Until `stopping` is set and all has stopped; raises what ended a part before."""
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait([stop, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+            while not stopping.is_set():
+                for task in [task for task in self._tasks if task.done()]:
+                    task.result()  # a part that failed ends the process
+                    self._tasks.remove(task)
+                await asyncio.wait([stop, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            await self._stop()
+
+    async def _stop(self) -> None:
+        for ask in self._stops:
+            ask()
+        asked = [task for task in self._tasks if task.get_name() in ("worker", "server")]
+        if asked:
+            await asyncio.wait(asked, timeout=STOP_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS / 2)
+
+    def _run(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def _enact(self, given: PolicySet | None) -> None:
+        """Put the given policy in force; without one the policy in force stays, at first the built-in one."""
+        if given is not None:
+            await publish_if_new(self._settings.kafka, given)
+            return
+        await self._policies.read.wait()
+        if self._policies.current is None:
+            await publish(self._settings.kafka, default_policy())
+
+    def _serve(self, context: Context, listening: socket.socket) -> None:
+        self.context = context
+        config = uvicorn.Config(
+            create_app(context),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=CLOSING_SECONDS,
+        )
+        server = Server(config)
+
+        def close() -> None:
+            context.stream.close()
+            server.should_exit = True
+
+        self._stops.append(close)
+        self._run("figures", Ticker(context).run())
+        self._run("rejected", follow_rejected(self._settings.kafka, context.rejected))
+        self._run("server", server.serve([listening]))
+        self.serving.set()
+
+
+@contextmanager
+def until_told(stopping: asyncio.Event) -> Iterator[None]:
+    """Within, SIGINT and SIGTERM set `stopping`."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for name in signals:
+        loop.add_signal_handler(name, stopping.set)
+    try:
+        yield
+    finally:
+        for name in signals:
+            loop.remove_signal_handler(name)
