@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import settings as example_settings
 
 from consumers.broker import Broker
 from consumers.settings import PREFIX, Settings, load
 
 # How long an example takes says more about the machine's neighbours than about the code.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+example_settings.register_profile("no deadline", deadline=None)
+example_settings.load_profile("no deadline")
 
 # Programs of the system that some tests start, by marker: any of these names will do.
 PROGRAMS = {
