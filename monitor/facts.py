@@ -421,7 +421,7 @@ def _measured_abandoned(events: pl.DataFrame, policies: PolicySet) -> list[pl.Da
     ]
     targets = pl.DataFrame(lines, schema={"version": pl.Int16, "line": pl.Int16, "within": SPAN})
     rows = (
-        events.with_columns(version=version, waited=waited)
+        events.drop("case_key").with_columns(version=version, waited=waited)
         .with_columns(line=policies.line_of(Clock.FIRST_RESPONSE, pl.col("version")), n=1, at=_bucket_start("time"))
         .join(targets, on=["version", "line"], how="left")
     )
