@@ -4,6 +4,7 @@ Every error answer of the API is one of `KINDS`; `type` points at its paragraph 
 """
 
 import difflib
+import os.path
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -97,8 +98,8 @@ def nearest(wrong: str, names: Iterable[str]) -> str | None:
 def by_nearness(wrong: str, names: Iterable[str], most: int = 20) -> list[str]:
     """At most `most` of `names`, the ones most like `wrong` first."""
 
-    def likeness(name: str) -> float:
-        return difflib.SequenceMatcher(None, wrong, name).ratio()
+    def likeness(name: str) -> tuple[float, int]:
+        return difflib.SequenceMatcher(None, wrong, name).ratio(), len(os.path.commonprefix((wrong, name)))
 
     return sorted(sorted(names), key=likeness, reverse=True)[:most]
 
