@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from monitor.cases import RESOLVED, Cases, Ints, Mask
+from monitor.cases import CODE, RESOLVED, Cases, Ints, Mask
 from monitor.clocks.rules import NEVER, Rules
 from monitor.clocks.segments import End, Runs, Segments, segments
 from monitor.names import Clock, Kind
@@ -149,11 +149,11 @@ def _promises(cases: Cases) -> Ints:
     index = np.flatnonzero(cases.mask(Kind.OPENED, Kind.UPDATED))
     case = cases.case[index]
     first = cases.opened[case]
-    mine = (cases.kind[index] != 0) | (index == first)
+    mine = (cases.kind[index] == CODE[Kind.UPDATED]) | (index == first)
     index = index[(first >= 0) & mine & ((index < cases.final[case]) | (index == first))]
     index = index[cases.column("due_at", index).is_not_null().to_numpy()]
     case = cases.case[index]
     early = index <= cases.opened[case]
     replaced = np.zeros(len(index), dtype=bool)
     replaced[:-1] = early[:-1] & early[1:] & (case[:-1] == case[1:])
-    return index[~replaced]
+    return np.asarray(index[~replaced])

@@ -63,11 +63,13 @@ def judge(cases: Cases, runs: Runs, parts: Segments, timing: Timing, now: int, g
     """
     ripe = now - grace
     due = parts.due if parts.due is not None else timing.due(runs.case[parts.run], parts.line, parts.base)
-    decision = _decide(runs, parts, due, ripe)
-    outcome = _outcomes(runs, decision, cases.void[runs.case])
+    void = cases.void[runs.case]
+    decision = _decide(runs, parts, due, ripe, void)
+    outcome = _outcomes(runs, decision, void)
     at = decision.segment
     line, base = parts.line[at], parts.base[at]
-    timed = (outcome != OUTCOME_CODE[Outcome.EXCLUDED]) & (outcome != OUTCOME_CODE[Outcome.INCONSISTENT])
+    # What was no case, or contradicts itself, took no time that could be told, with a target or without.
+    timed = (outcome != OUTCOME_CODE[Outcome.EXCLUDED]) & ~(void | runs.contradictory | runs.lapsed)
     own = np.where(timed, line, -1) if parts.due is None else np.full_like(line, -1)  # what pauses and calendars apply
     end = np.where(runs.end == NEVER, np.maximum(now, base), np.maximum(runs.end, base))
     elapsed, covered = timing.elapsed(runs.case, own, base, end)
@@ -99,7 +101,7 @@ def judge(cases: Cases, runs: Runs, parts: Segments, timing: Timing, now: int, g
     )
 
 
-def _decide(runs: Runs, parts: Segments, due: Ints, ripe: Ints) -> _Decision:
+def _decide(runs: Runs, parts: Segments, due: Ints, ripe: Ints, void: Mask) -> _Decision:
     """The first segment whose due passed before the segment ended, or had passed when it began; else the last one."""
     end = np.where(runs.end == NEVER, ripe, runs.end)[parts.run]
     head = parts.heads
@@ -107,7 +109,7 @@ def _decide(runs: Runs, parts: Segments, due: Ints, ripe: Ints) -> _Decision:
     end[:-1] = np.where(tail[:-1], end[:-1], parts.begin[1:])
     valid = parts.line >= 0
     arrived = valid & (due < parts.begin)
-    passed = np.flatnonzero(valid & (arrived | (due < end)))
+    passed = np.flatnonzero(valid & (arrived | (due < end)) & ~void[parts.run])
     first = np.full(runs.height, -1, dtype=np.int64)
     first[parts.run[passed[::-1]]] = passed[::-1]
     breached = first >= 0

@@ -44,13 +44,15 @@ class Stretches:
         return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
     def union(self, other: "Stretches") -> "Stretches":
-        """What either covers. Stretches that touch become one."""
+        """What either covers. Stretches that only touch stay apart, empty ones vanish."""
         if len(self.begin) == 0 or len(other.begin) == 0:
             return self if len(other.begin) == 0 else other
-        case = np.concatenate((self.case, other.case, self.case, other.case))
-        time = np.concatenate((self.begin, other.begin, self.end, other.end))
-        step = np.repeat([1, -1], len(time) // 2)
-        order = np.lexsort((-step, time, case))  # at one instant what begins comes before what ends
+        begin, end = np.concatenate((self.begin, other.begin)), np.concatenate((self.end, other.end))
+        case = np.concatenate((self.case, other.case))
+        begin, end, case = (values[begin < end] for values in (begin, end, case))
+        case, time = np.tile(case, 2), np.concatenate((begin, end))
+        step = np.repeat([1, -1], len(begin))
+        order = np.lexsort((step, time, case))  # at one instant what ends comes before what begins
         step = step[order]
         depth = np.cumsum(step)
         begins = order[(depth == 1) & (step == 1)]
