@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 import holidays as holiday_rules
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
-from monitor.policy.problems import nearest
-from monitor.policy.values import Instant, Part, Zone
+from monitor.policy.values import Instant, Part, Zone, unknown
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # in the order of date.weekday()
 DAY = timedelta(days=1)
@@ -147,9 +146,7 @@ class Holidays(Part):
             return self
         parts = _countries().get(self.country)
         if parts is None:
-            like = nearest(self.country, _countries())
-            meant = f", did you mean {like}?" if like else ": write an ISO code such as DE, CN or US"
-            raise ValueError(f"no holidays are known for country {self.country!r}{meant}")
+            raise unknown(self.country, _countries(), "has no known holidays: write an ISO code such as DE, CN or US")
         if self.subdivision and self.subdivision not in parts:
             raise ValueError(f"{self.country} has no subdivision {self.subdivision!r}: {', '.join(parts)}")
         return self

@@ -242,7 +242,7 @@ def compiled_line(number: int, written: TargetDocument) -> TargetLine:
         within=within if isinstance(within, timedelta) else None,
         business_days=within.days if isinstance(within, BusinessDays) else None,
         calendar=written.calendar,
-        at_risk=written.at_risk,
+        at_risk=written.at_risk or None,
         bots_answer=written.bots_answer,
         pauses=frozenset(written.pauses),
         on_change=written.on_change,

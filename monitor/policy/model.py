@@ -15,7 +15,6 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Wi
 from monitor.names import Clock
 from monitor.policy.calendar_model import Calendar
 from monitor.policy.durations import format_span, parse_span
-from monitor.policy.problems import nearest
 from monitor.policy.values import (
     SHARE_SCHEMA,
     Count,
@@ -33,7 +32,9 @@ from monitor.policy.values import (
     Whole,
     Zone,
     decimal_text,
+    one_of,
     parse_share,
+    unknown,
 )
 
 
@@ -45,23 +46,19 @@ class OnChange(StrEnum):
     KEEP = "keep"  # the line it started under stays
 
 
-def _enum(kind: type[StrEnum]) -> BeforeValidator:
-    return BeforeValidator(lambda w: kind(w) if w in list(kind) else w)
-
-
-def _parse_at_risk(written: object) -> Decimal | None:
-    return None if written in (None, "false") else parse_share(written)
+def _parse_at_risk(written: object) -> Decimal | Literal[False]:
+    return False if written in (False, "false") else parse_share(written)
 
 
 def _none_for_false(written: object) -> object:
     return "none" if written == "false" else written
 
 
-ClockName = Annotated[Clock, _enum(Clock)]
+ClockName = Annotated[Clock, BeforeValidator(one_of(Clock))]
 AtRisk = Annotated[
-    Decimal | None,
+    Decimal | Literal[False],
     PlainValidator(_parse_at_risk),
-    PlainSerializer(lambda share: "false" if share is None else decimal_text(share)),
+    PlainSerializer(lambda share: decimal_text(share) if share else False),
     WithJsonSchema({"anyOf": [SHARE_SCHEMA, {"const": False}]}),
 ]
 
@@ -91,7 +88,7 @@ class TargetDocument(Part):
     )
     bots_answer: Flag = Field(default=False, description="whether a bot's public response stops the clock")
     pauses: Names = Field(default=(), description='pause reasons that stop this clock; "*": every one')
-    on_change: Annotated[OnChange, _enum(OnChange)] = OnChange.RETROACTIVE
+    on_change: Annotated[OnChange, BeforeValidator(one_of(OnChange))] = OnChange.RETROACTIVE
 
 
 class IndicatorMeasure(Part):
@@ -118,11 +115,11 @@ class CalendarPeriod(Part):
 def _parse_measure(written: object) -> object:
     if not isinstance(written, str):
         return IndicatorMeasure.model_validate(written)
-    if written in list(Clock):
-        return Clock(written)
-    like = nearest(written, Clock)
-    meant = f" (did you mean {like!r}?)" if like else ""
-    raise ValueError(f"{written!r} is no clock{meant}; an indicator is written {{indicator: ID, at_least: 0.85}}")
+    for clock in Clock:
+        if written == clock:
+            return clock
+    said = "is no clock; an indicator is written {indicator: ID, at_least: 0.85}"
+    raise unknown(written, [str(clock) for clock in Clock], said)
 
 
 def _parse_period(written: object) -> timedelta | CalendarPeriod:

@@ -30,7 +30,10 @@ def problem_of(model: type[BaseModel], document: Document, error: ErrorDetails) 
         known = sorted({name for part in _models_at(model, loc[:-1]) for name in _names(part)})
         said = f"unknown field; there are {listed(known, 20)}"
         return document.problem(path, said, nearest(str(loc[-1]), known))
-    if kind in ("enum", "literal_error"):
+    if kind == "unknown_name":
+        context = error["ctx"]
+        return document.problem(path, context["message"], context["nearest"])
+    if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
         said = f"{written!r} is not one of {listed(allowed, 20)}"
         return document.problem(path, said, nearest(str(written), allowed))

@@ -1,11 +1,12 @@
 """The types of a policy's fields: read from the text that was written, exact, with a JSON Schema each."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -17,16 +18,38 @@ from pydantic import (
     PlainValidator,
     WithJsonSchema,
 )
+from pydantic_core import PydanticCustomError
 
 from monitor.policy.conditions import Condition, parse_condition
 from monitor.policy.durations import BusinessDays, format_span, parse_span, parse_target
-from monitor.policy.problems import nearest
+from monitor.policy.problems import listed, nearest
+
+E = TypeVar("E", bound=StrEnum)
 
 
 class Part(BaseModel):
     """A part of a policy or mapping: nothing in it can be changed, and no unknown key is let through."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+
+def unknown(written: object, known: Iterable[str], said: str) -> PydanticCustomError:
+    """The error of a name that is none of those known: `'written' said`, with the nearest one."""
+    context = {"message": f"{written!r} {said}", "nearest": nearest(str(written), known)}
+    return PydanticCustomError("unknown_name", "{message}", context)
+
+
+def one_of(kind: type[E]) -> Callable[[object], E]:
+    """A reader of the members of an enumeration."""
+
+    def parse(written: object) -> E:
+        for member in kind:
+            if written == member:
+                return member
+        known = [str(member) for member in kind]
+        raise unknown(written, known, f"is not one of {listed(known)}")
+
+    return parse
 
 
 def parse_decimal(written: object) -> Decimal:
@@ -111,9 +134,7 @@ def parse_zone(written: object) -> str:
     """The name of an IANA time zone. Raises ValueError with the nearest one."""
     if isinstance(written, str) and written in _zones():
         return written
-    like = nearest(str(written), sorted(_zones()))
-    meant = f", did you mean {like}?" if like else ": write one like Europe/Berlin"
-    raise ValueError(f"{written!r} is no IANA time zone{meant}")
+    raise unknown(written, sorted(_zones()), "is no IANA time zone: write one like Europe/Berlin")
 
 
 def parse_name(written: object) -> str:

@@ -15,7 +15,7 @@ from monitor.policy.compiled import EVERY_REASON, PolicySet, PolicyVersion, Targ
 from monitor.policy.conditions import in_words
 from monitor.policy.durations import BusinessDays, format_span
 from monitor.policy.durations import in_words as span_in_words
-from monitor.policy.model import CalendarPeriod, IndicatorMeasure, OnChange, Sla
+from monitor.policy.model import CalendarPeriod, IndicatorMeasure, OnChange, Sla, TargetDocument
 from monitor.policy.values import instant_text, percent
 
 CLOCK_WORDS = {
@@ -71,6 +71,8 @@ def _promised(version: PolicyVersion, line: TargetLine) -> str:
     within = line.within if line.within is not None else BusinessDays(line.business_days or 0)
     if version.calendars[line.calendar].always_open:
         return f"within {span_in_words(within)}, round the clock"
+    if line.within is None:
+        return f"within {span_in_words(within)} by the {line.calendar} calendar"
     return f"within {span_in_words(within)} of {line.calendar} hours"
 
 
@@ -82,7 +84,9 @@ def _details(line: TargetLine) -> Iterator[str]:
         yield "bots' answers count"
     if said := _CHANGED[line.on_change]:
         yield said
-    if line.at_risk is not None:
+    if line.at_risk is None:
+        yield "never at risk"
+    elif line.at_risk != TargetDocument.model_fields["at_risk"].default:
         yield f"at risk from {percent(line.at_risk)} on"
 
 

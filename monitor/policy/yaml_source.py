@@ -81,6 +81,7 @@ def documents(file: str, text: str) -> list[Document]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
+        said += ' (a value that begins with ! is written in quotes: "!free")' if "tag" in said else ""
         raise FileProblems([Problem(file, mark.line + 1 if mark else 0, "", f"not YAML: {said}")]) from None
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
@@ -112,6 +113,10 @@ class _Reader:
         if self.nodes > MOST_NODES or len(path) > 50:
             line = node.start_mark.line + 1
             raise FileProblems([Problem(self.file, line, field_text(path), "too large, or nested too deeply")])
+        if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
+            said = f'a tag has no meaning here: write "{node.tag}" in quotes'
+            self.problems.append(Problem(self.file, node.start_mark.line + 1, field_text(path), said))
+            return None
         if isinstance(node, yaml.ScalarNode):
             plain = node.style is None
             return None if plain and node.value in _NULL else node.value
