@@ -23,6 +23,9 @@ COMMANDS: Final = {
     "judge": ("api.commands.run", "Run"),
     "api": ("api.commands.run", "Run"),
     "check": ("api.commands.check", "Files"),
+    "replay": ("api.commands.replay", "Files"),
+    "send": ("api.commands.send", "Files"),
+    "schema": ("api.commands.schema", "Files"),
 }
 
 
