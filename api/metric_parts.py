@@ -64,12 +64,16 @@ def clock_counts(counts: Counts, now: datetime) -> pl.DataFrame:
 
 def of_clocks(counted: pl.DataFrame) -> Iterator[Part]:
     """How many clocks there are, run and are at risk."""
-    running = counted.filter(pl.col("outcome").is_in([Outcome.OPEN, Outcome.AT_RISK]))
-    open_ = running.group_by("clock", *LABELS, maintain_order=True).agg(pl.col("value").sum())
-    at_risk = counted.filter(pl.col("outcome") == Outcome.AT_RISK)
+    keys = ("clock", *LABELS)
+
+    def of(*outcomes: Outcome) -> pl.DataFrame:
+        """0 where such clocks are known and none is so now: a gauge that vanishes hides that it fell."""
+        value = pl.col("value").filter(pl.col("outcome").is_in(outcomes)).sum()
+        return counted.group_by(keys).agg(value).sort(keys)
+
     yield Part(Metric.CLOCKS).add(counted, ("clock", "outcome", *LABELS))
-    yield Part(Metric.CLOCKS_OPEN).add(open_, ("clock", *LABELS))
-    yield Part(Metric.CLOCKS_AT_RISK).add(at_risk, ("clock", *LABELS))
+    yield Part(Metric.CLOCKS_OPEN).add(of(Outcome.OPEN, Outcome.AT_RISK), keys)
+    yield Part(Metric.CLOCKS_AT_RISK).add(of(Outcome.AT_RISK), keys)
 
 
 def of_indicators(indicators: pl.DataFrame) -> Iterator[Part]:

@@ -182,7 +182,7 @@ async def test_the_policy_is_shown_without_the_addresses_of_receivers(http: http
     assert "secret-token" not in answer.text
     [version] = answer.json()["versions"]
     assert version["document"]["notify"] == {"leads": "webhook"}
-    assert [line["title"] for line in version["targets"]][0] == "first_response, priority P1"
+    assert version["targets"][0]["title"] == "first_response, priority P1"
 
 
 async def test_health_says_alive_and_ready_with_reasons(http: httpx2.AsyncClient, replica: Replica) -> None:
