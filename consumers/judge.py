@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 from consumers import topics
 from consumers.alerts_log import AlertLog, Delivery, Entry, Row
 from consumers.alerts_record import AlertsRecord
-from consumers.client import Pauses, consumer, passing, persist, said, started
+from consumers.client import PATIENCE, Pauses, consumer, passing, persist, said, started
 from consumers.follow import stopped
 from consumers.health import RoleHealth, Status
 from consumers.judging import judge, see
@@ -31,6 +31,8 @@ from monitor.names import AlertState, Topic
 from monitor.policy import PolicySet, PolicyVersion
 
 log = structlog.get_logger()
+
+News = dict[str, Entry | None]  # by alert id; None: forgotten
 
 CALLS: Final = (AlertState.FIRING, AlertState.RESOLVED)  # states that somebody is told of
 
@@ -84,9 +86,11 @@ class Judge(ConsumerRebalanceListener):  # type: ignore[misc]
         """Be a member of the group until a failure, which is raised."""
         await topics.ensure(self._kafka)
         seconds = self._settings.judge.session_timeout_seconds
+        # A class of its own for each member: aiokafka keeps what a member holds in the class.
+        sticky = type("JudgeAssignor", (StickyPartitionAssignor,), {})
         options: dict[str, Any] = {
             "group_id": f"{self._kafka.group}-judge",
-            "partition_assignment_strategy": (StickyPartitionAssignor,),
+            "partition_assignment_strategy": (sticky,),
             "session_timeout_ms": int(seconds * 1000),
             "heartbeat_interval_ms": int(seconds * 1000 / 4),
             "auto_offset_reset": "latest",
@@ -166,7 +170,11 @@ class Judge(ConsumerRebalanceListener):  # type: ignore[misc]
                 # It is tried again: what cannot be judged now must not silence all else for good.
                 self.health.set(Status.FAILING, str(error))
                 log.exception("a tick failed")
-            await asyncio.sleep(max(0.0, begun + every - clock()))
+            try:
+                await asyncio.sleep(max(0.0, begun + every - clock()))
+            except asyncio.CancelledError:
+                await term.leave()
+                raise
 
 
 class Term:
@@ -185,7 +193,7 @@ class Term:
         self._waiting = sorted(waiting, key=lambda delivery: delivery.alert["at"])
 
     async def tick(self, policies: PolicySet) -> None:
-        """Judge once; what changed is recorded first, then told."""
+        """Judge once; what changed is recorded first, then told. Raises CannotJudge, KafkaError."""
         policy = policies.newest
         self._courier.use(policy.notify)
         self._courier.send(self._waiting)
@@ -196,51 +204,59 @@ class Term:
         except Exception as error:
             raise CannotJudge(f"the judge cannot judge: {type(error).__name__}: {error}") from error
         settled = self._courier.settled()
-        news, deliveries = self._news(step, policy, settled)
-        if news:
-            await self._record.commit(news)
-            self._adopt(news)
-        self._courier.recorded(settled)
-        if step is not None:
-            self._alerts = step.alerts
-            _tell_log(step)
+        news = self._less(settled)
+        deliveries = self._add(news, step, policy)
+        await self._write(news, settled)
+        self._alerts = step.alerts
+        _tell_log(step)
         self._courier.send(deliveries)
         self._courier.repeat(self._firing, wall)
 
-    def _judge(self, policy: PolicyVersion, wall: datetime) -> Step | None:
+    async def leave(self) -> None:
+        """Record what was told since the last tick, so that a successor does not repeat it."""
+        settled = self._courier.settled()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._write(self._less(settled), settled)
+        except (KafkaError, TimeoutError) as error:
+            log.warning("what was told last could not be recorded", error=said(error))
+
+    def _judge(self, policy: PolicyVersion, wall: datetime) -> Step:
         with self._replica.reading() as states:
             seen = see(states, policy, self._alerts, wall, self._settings.clock)
-        return None if seen is None else judge(seen, policy, self._alerts)
+        return judge(seen, policy, self._alerts) if seen else Step(self._alerts, self._alerts.clear(), [])
 
-    def _news(
-        self, step: Step | None, policy: PolicyVersion, settled: Iterable[Delivery]
-    ) -> tuple[dict[str, Entry | None], list[Delivery]]:
-        """What is to be recorded, and told once it is."""
-        news: dict[str, Entry | None] = {}
+    def _less(self, settled: Iterable[Delivery]) -> News:
+        """The alerts that something was told of, with what is still to be told."""
+        news: News = {}
         for delivery in settled:
             identity = delivery.alert["id"]
             if entry := news.get(identity) or self._entries.get(identity):
                 left = tuple(waiting for waiting in entry.undelivered if waiting.key != delivery.key)
                 news[identity] = entry._replace(undelivered=left)
-        if step is None:
-            return news, []
+        return news
+
+    def _add(self, news: News, step: Step, policy: PolicyVersion) -> list[Delivery]:
+        """Add what a step made to `news`; what is to be told once it is recorded."""
         made: list[Delivery] = []
         for row in step.transitions.iter_rows(named=True):
-            before = news.get(row["id"]) or self._entries.get(row["id"])
-            receivers = _receivers(row, policy, before.receivers if before else ())
+            before = news.get(row["id"]) or self._entries.get(row["id"]) or Entry(row)
+            receivers = _receivers(row, policy, before.receivers)
             told = [Delivery(name, row) for name in receivers] if row["state"] in CALLS else []
-            left = before.undelivered if before else ()
-            news[row["id"]] = Entry(row, receivers, (*left, *told))
+            news[row["id"]] = Entry(row, receivers, (*before.undelivered, *told))
             made += told
         news |= dict.fromkeys(step.forgotten)
-        return news, made
+        return made
 
-    def _adopt(self, news: dict[str, Entry | None]) -> None:
+    async def _write(self, news: News, settled: Iterable[Delivery]) -> None:
+        if news:
+            await self._record.commit(news)
         for identity, entry in news.items():
             if entry is None:
                 self._entries.pop(identity, None)
             else:
                 self._entries[identity] = entry
+        self._courier.recorded(settled)
 
     def _firing(self, receiver: str) -> list[Row]:
         return [

@@ -14,6 +14,7 @@ from typing import Final
 import httpx2
 import stamina
 import structlog
+from stamina.instrumentation import set_on_retry_hooks
 
 from consumers.alerts_log import Delivery, Row
 from consumers.receivers import NotDelivered, Refused, tell
@@ -42,6 +43,7 @@ class Courier:
     """Delivers transitions. It remembers what it was given until that is recorded, and takes nothing twice."""
 
     def __init__(self) -> None:
+        set_on_retry_hooks([])  # what fails is logged here, with its receiver and alert
         self._client: httpx2.AsyncClient | None = None
         self._known: dict[Key, Delivery] = {}
         self._settled: list[Delivery] = []

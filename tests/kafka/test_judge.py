@@ -1,0 +1,256 @@
+"""The judge against a real broker: an incident's alert fires, is delivered, resolves; another judge takes over."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import polars as pl
+import pytest
+from standardwebhooks import Webhook
+
+from consumers import topics
+from consumers.alerts_log import Entry
+from consumers.alerts_record import AlertsRecord
+from consumers.client import producer, started
+from consumers.judge import Judge
+from consumers.policies import FixedPolicies
+from consumers.replica import Replica
+from consumers.settings import Settings
+from consumers.worker import Worker
+from monitor.frames import ALERTS
+from monitor.names import Topic
+from monitor.policy import PolicySet, load
+
+pytestmark = pytest.mark.kafka
+
+SECRET = "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXM="
+
+# Windows of one minute, so that an incident of the last minute is over soon.
+POLICY = """
+policy: support
+labels: [service]
+limits: {{grace: 1s}}
+targets:
+  - {{clock: first_response, within: 2s}}
+slas:
+  - id: answers
+    title: Answered in time
+    measure: first_response
+    by: [service]
+    goal: 95%
+    period: 1h
+    min_events: 20
+    alerts: {{burn: standard, breach: each}}
+    notify: [hook]
+notify:
+  hook: {{webhook: "{address}", secret_env: HOOK_SECRET}}
+"""
+
+
+class Hook:
+    """A receiver: an HTTP server that keeps what it was told, and refuses at first as often as it is told to."""
+
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.ids: list[str] = []
+        self.failures = 0
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                hook.ids.append(self.headers["webhook-id"])
+                if hook.failures:
+                    hook.failures -= 1
+                    self.send_response(503)
+                else:
+                    hook.bodies.append(Webhook(SECRET).verify(body, dict(self.headers.items())))
+                    self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/alerts"
+
+    def told(self, kind: str) -> list[str]:
+        return [body["data"]["state"] for body in self.bodies if body["data"]["kind"] == kind]
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    made = Hook()
+    thread = Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def policies(hook: Hook) -> PolicySet:
+    return load([("policy.yaml", POLICY.format(address=hook.address))])
+
+
+@asynccontextmanager
+async def running(*roles: Callable[[], Awaitable[None]]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    tasks = [asyncio.ensure_future(role()) for role in roles]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def until(true: Callable[[], bool], seconds: float = 60, tasks: list[asyncio.Task[None]] | None = None) -> None:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not true():
+        for task in tasks or ():
+            if task.done():
+                task.result()
+        assert asyncio.get_running_loop().time() < deadline, "waited in vain"
+        await asyncio.sleep(0.05)
+
+
+async def publish(settings: Settings, events: list[dict[str, Any]]) -> None:
+    client = await started(producer(settings.kafka))
+    try:
+        for event in events:
+            whole = {"specversion": "1.0", "id": f"{event['subject']} {event['type']}", "source": "tests"} | event
+            await client.send_and_wait(
+                settings.kafka.topic(Topic.EVENTS), json.dumps(whole).encode(), event["subject"].encode()
+            )
+    finally:
+        await client.close()
+
+
+def measured(case: str, at: datetime, seconds: float, service: str = "billing") -> dict[str, Any]:
+    data = {"service": service, "response_time_s": seconds}
+    return {"type": "interaction.measured", "subject": case, "time": at.isoformat(), "data": data}
+
+
+async def advance(settings: Settings, to: datetime) -> None:
+    """Tell every partition that time has reached `to`."""
+    event = {"specversion": "1.0", "source": "tests", "type": "clock.advanced", "time": to.isoformat()}
+    topic = settings.kafka.topic(Topic.EVENTS)
+    client = await started(producer(settings.kafka))
+    try:
+        for partition in range(settings.kafka.partitions):
+            value = json.dumps(event | {"id": f"{partition} {to}", "subject": f"clock-{partition}"}).encode()
+            await client.send_and_wait(topic, value, partition=partition)
+    finally:
+        await client.close()
+
+
+def lived(case: str, kind: str, at: datetime) -> dict[str, Any]:
+    data = {"service": "billing"} if kind == "opened" else {}
+    return {"type": f"interaction.{kind}", "subject": case, "time": at.isoformat(), "data": data}
+
+
+def alerts_of(replica: Replica, kind: str) -> list[tuple[str, str]]:
+    rows = replica.alerts.filter(pl.col("kind") == kind).select("state", "reason").rows()
+    return sorted((state, reason) for state, reason in rows)
+
+
+async def test_an_incident_fires_is_told_and_resolves_when_it_is_over(
+    settings: Settings, hook: Hook, policies: PolicySet
+) -> None:
+    settings = settings.model_copy(update={"clock": "event"})  # so that events alone make time go on
+    await topics.ensure(settings.kafka)
+    fixed = FixedPolicies(policies)
+    replica = Replica(settings)
+    worker, judge = Worker(settings, fixed), Judge(settings, replica, fixed)
+    at = datetime.now(UTC) - timedelta(minutes=5)  # no old news
+    async with running(worker.run, replica.run, judge.run) as tasks:
+        await publish(settings, [measured(f"slow-{n}", at, 60) for n in range(30)])
+        await advance(settings, at + timedelta(seconds=10))
+        await until(lambda: ("firing", "burning") in alerts_of(replica, "burn"), tasks=tasks)
+        await publish(settings, [measured(f"quick-{n}", at + timedelta(seconds=100), 1) for n in range(30)])
+        await advance(settings, at + timedelta(seconds=110))
+        await until(lambda: ("resolved", "recovered") in alerts_of(replica, "burn"), tasks=tasks)
+        await until(lambda: "resolved" in hook.told("burn"), tasks=tasks)
+    assert hook.told("burn").index("firing") < hook.told("burn").index("resolved")
+    first = next(body["data"] for body in hook.bodies if body["data"]["kind"] == "burn")
+    assert first["title"] == "billing: Answered in time"
+    assert re.match(r"billing: (\d+) of \1 answered late in the last minute; burns 1-hour budget 20 ", first["detail"])
+
+
+async def test_an_overdue_case_is_told_once_however_often_the_receiver_fails(
+    settings: Settings, hook: Hook, policies: PolicySet
+) -> None:
+    await topics.ensure(settings.kafka)
+    fixed = FixedPolicies(policies)
+    replica = Replica(settings)
+    worker, judge = Worker(settings, fixed), Judge(settings, replica, fixed)
+    hook.failures = 2
+    async with running(worker.run, replica.run, judge.run) as tasks:
+        await publish(settings, [lived("c-1", "opened", datetime.now(UTC))])
+        await until(lambda: hook.told("breach") == ["firing"], tasks=tasks)
+        await publish(settings, [lived("c-1", "responded", datetime.now(UTC))])
+        await until(lambda: hook.told("breach") == ["firing", "resolved"], tasks=tasks)
+        entries = replica.alert_log.entries
+        await until(lambda: not any(entry.undelivered for entry in entries.values()), tasks=tasks)
+    assert len(set(hook.ids[:3])) == 1  # twice in vain, then taken
+    assert alerts_of(replica, "breach") == [("resolved", "stopped")]
+
+
+async def test_another_judge_takes_over_and_repeats_nothing(
+    settings: Settings, hook: Hook, policies: PolicySet
+) -> None:
+    settings = settings.model_copy(update={"judge": settings.judge.model_copy(update={"session_timeout_seconds": 6.0})})
+    await topics.ensure(settings.kafka)
+    fixed = FixedPolicies(policies)
+    replica = Replica(settings)
+    worker = Worker(settings, fixed)
+    first, second = Judge(settings, replica, fixed), Judge(settings, replica, fixed)
+    async with running(worker.run, replica.run) as tasks, running(first.run) as (leading,):
+        await until(lambda: first.elected, tasks=[*tasks, leading])
+        async with running(second.run) as (standby,):
+            await publish(settings, [lived("c-1", "opened", datetime.now(UTC))])
+            await until(lambda: hook.told("breach") == ["firing"], tasks=tasks)
+            assert not second.elected
+            leading.cancel()
+            with suppress(asyncio.CancelledError):
+                await leading
+            await until(lambda: second.elected, seconds=15, tasks=[*tasks, standby])
+            await publish(settings, [lived("c-1", "responded", datetime.now(UTC))])
+            await until(lambda: "resolved" in hook.told("breach"), tasks=[*tasks, standby])
+    assert hook.told("breach") == ["firing", "resolved"]
+
+
+async def test_a_judge_that_was_frozen_is_fenced_and_records_nothing(
+    settings: Settings, hook: Hook, policies: PolicySet
+) -> None:
+    await topics.ensure(settings.kafka)
+    row = Entry(alert("a-1"))
+    frozen, successor = AlertsRecord(settings.kafka), AlertsRecord(settings.kafka)
+    try:
+        await frozen.start()
+        await frozen.commit({"a-1": row})
+        await successor.start()
+        found = await successor.read()
+        assert list(found.entries) == ["a-1"]
+        with pytest.raises(Exception, match=r"fenced|epoch|newer producer"):
+            await frozen.commit({"a-2": Entry(alert("a-2"))})
+        await successor.commit({"a-1": None})
+        assert (await successor.read()).entries == {}
+    finally:
+        await frozen.close()
+        await successor.close()
+
+
+def alert(identity: str) -> dict[str, Any]:
+    at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    known = {"id": identity, "kind": "ledger", "severity": "page", "state": "firing", "reason": "imbalance"}
+    return dict.fromkeys(ALERTS) | known | {"title": "t", "detail": "d", "since": at, "at": at, "wall": at}
