@@ -134,9 +134,9 @@ class Partition:
         try:
             await committer.start()
             restored_log = await self._restore()
-            await self._seek(restored_log)
+            first = await self._seek(restored_log)
             await self._know_policies()
-            self._begin(restored_log)
+            self._begin(restored_log, first)
             pauses.reset()
             await self._work(Folder(self._shared.settings, restored_log, self.health), committer)
         finally:
@@ -152,9 +152,13 @@ class Partition:
         self.health.status = Status.RESTORING
         return await restored(self._kafka, self.number)
 
-    async def _seek(self, restored_log: StateLog) -> None:
-        """Read on from where the state ends. The group's own offsets are for others to look at."""
+    async def _seek(self, restored_log: StateLog) -> Question:
+        """Read on from where the state ends. The group's own offsets are for others to look at.
+
+        Answers where the topics end now, so that time is known from the first commit on.
+        """
         asker, consumer = self._shared.asker, self._shared.consumer
+        asked_at = self._shared.wall()
         begins, ends = await asker.beginning_offsets(self._topics), await asker.end_offsets(self._topics)
         for where in self._topics:
             stored = restored_log.state.offsets.get(where.topic)
@@ -168,6 +172,7 @@ class Partition:
                 consumer.seek(where, offset)
             except IllegalStateError as error:
                 raise MembershipLost(said(error)) from error
+        return Question(asked_at, {where.topic: end for where, end in ends.items()})
 
     def _no_hole(self, where: TopicPartition, stored: int, begin: int, end: int) -> None:
         place = f"{where.topic}, partition {where.partition}"
@@ -188,12 +193,13 @@ class Partition:
             self._ail(Status.STARTING, f"waiting for policies on {topic}: a judge, or sqm run, publishes them")
         await self._shared.policies.first()
 
-    def _begin(self, restored_log: StateLog) -> None:
+    def _begin(self, restored_log: StateLog, first: Question) -> None:
         state = restored_log.state
         positions = {where.topic: state.offsets.get(where.topic, 0) for where in self._topics}
         self._time = PartitionTime(
             positions, self._shared.settings.clock == "event", now=state.now, newest=restored_log.newest
         )
+        self._time.asked(first)
         self._room.set()
         self._wake.clear()
         self.health.status, self.health.detail, self.health.now = Status.RUNNING, "", state.now

@@ -185,8 +185,19 @@ def together(deltas: Sequence[Mapping[str, pl.DataFrame]]) -> Delta:
     names: Iterable[str] = dict.fromkeys(name for delta in deltas for name in delta)
     merged = {name: pl.concat([delta[name] for delta in deltas if name in delta]) for name in names}
     if "wakes" in merged:
-        merged["wakes"] = merged["wakes"].unique("case_key", keep="last", maintain_order=True)
+        # A delta has a wake of each case that it touched, and replaces all contributions of these.
+        touched = _numbered(deltas, "wakes").unique("case_key", keep="last", maintain_order=True)
+        merged["wakes"] = touched.drop("delta")
+        if "contributions" in merged:
+            made = _numbered(deltas, "contributions")
+            merged["contributions"] = made.join(
+                touched, on=["case_key", "delta"], how="semi", maintain_order="left"
+            ).drop("delta")
     return merged
+
+
+def _numbered(deltas: Sequence[Mapping[str, pl.DataFrame]], name: str) -> pl.DataFrame:
+    return pl.concat([delta[name].with_columns(delta=n) for n, delta in enumerate(deltas) if name in delta])
 
 
 def reading_table(newest: Mapping[str, datetime]) -> Delta:

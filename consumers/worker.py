@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -47,12 +47,28 @@ class Worker:
             while not self._stop.is_set():
                 session = Session(self._settings, self._policies, self.health, slot)
                 try:
-                    await session.run(self._stop, pauses)
+                    await self._until_stopped(session, pauses)
                 except (KafkaError, MembershipLost) as error:
                     self.health.set(Status.DISCONNECTED, f"the worker joins its group anew: {said(error)}")
                     log.warning("the worker joins its group anew", error=said(error))
-                    await asyncio.sleep(pauses.next())
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._stop.wait(), pauses.next())
         self.health.set(Status.STOPPED)
+
+    async def _until_stopped(self, session: "Session", pauses: Pauses) -> None:
+        working = asyncio.create_task(session.run(self._stop, pauses))
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if session.joined:
+                await asyncio.wait([working])
+            elif not working.done():  # it waits for Kafka
+                return
+            working.result()
+        finally:
+            for task in (working, stopping):
+                task.cancel()
+            await asyncio.wait([working, stopping])
 
     def stop(self) -> None:
         """Finish the commits under way and end."""
@@ -71,6 +87,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
         self._kept: dict[int, Kept] = {}
         self._shared: Shared | None = None
+        self.joined = False
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event, pauses: Pauses) -> None:
@@ -83,6 +100,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             asker = await self._client(stack, isolation_level="read_uncommitted")
             self._shared = Shared(self._settings, self._policies, group, asker, pool, 0, 0)
             stack.push_async_callback(self._stop_partitions)
+            self.joined = True
             group.subscribe(list(self._kafka.events_topics), listener=self)
             asking = asyncio.create_task(self._keep_asking(asker, pauses))
             stopping = asyncio.create_task(stop.wait())
