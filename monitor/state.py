@@ -165,14 +165,15 @@ class State:
 
     # --- changing ---
     def apply(self, delta: Mapping[str, pl.DataFrame]) -> None:
-        """Add a delta; exact inverse for additive tables is the delta with `n` and `total` negated."""
+        """Add a delta or a slice of a snapshot."""
         meta = delta.get("meta")
         if meta is not None and (now := meta["now"].max()) is not None:
             assert isinstance(now, datetime)
             self.tiers.evict(now)  # before cells come that a tier would only have to drop
-        for name, rows in delta.items():
-            if rows.height:
-                self._apply[name](self, rows)
+        for name, change in self._apply.items():
+            rows = delta.get(name)
+            if rows is not None and rows.height:
+                change(self, rows)
 
     def _apply_verdicts(self, rows: pl.DataFrame) -> None:
         keys = rows["case_key"].unique()
