@@ -1,7 +1,7 @@
 """What happens to a case, from its number alone: one frame of events for many cases at once.
 
 Instants are what was planned; `Plan.delayed` moves those that are somebody's work (`work` true) when a service
-stalls. Columns: at (microseconds since 1970), work, subject, source, type, id, `data_<field>` (null: absent).
+slows down. Columns: at (microseconds since 1970), work, subject, source, type, id, `data_<field>` (null: absent).
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""When cases open and when services stall: all that the simulated events depend on besides the clock.
+"""When cases open and when services slow down: all that the simulated events depend on besides the clock.
 
 A plan only ever grows beyond what was already sent, so the events before that stay as they were.
 """
@@ -20,7 +20,7 @@ HOUR = 3_600_000_000  # microseconds
 DAY = 24 * HOUR
 HISTORY = timedelta(days=30)
 BUSY_BEFORE = 2 * HOUR  # that long before a start the services are as busy as while one watches
-CATCH_UP = 0.3  # after a stall, work that took this share of its time before is done at a time
+CATCH_UP = 0.3  # of the usual time is what work takes after an incident, until all of it is done
 
 INCIDENT_LASTS = (130.0, 190.0)  # seconds
 PAST_INCIDENTS = 8  # in the history
@@ -28,7 +28,7 @@ PAST_INCIDENTS = 8  # in the history
 
 @dataclass(frozen=True, slots=True, order=True)
 class Incident:
-    """A service that gets nothing done from `start` to `end` (microseconds since 1970)."""
+    """A service that gets little done from `start` to `end` (microseconds since 1970)."""
 
     start: int
     end: int
@@ -64,7 +64,7 @@ class Plan:
     def with_incident(self, start: datetime, services: Sequence[Service] = SERVICES) -> Self:
         """The plan with an incident at `start`, of the service that is busy enough and whose turn it is."""
         at = micros(start)
-        rate = {s.name: self.cases_per_second(s, at) for s in services if s.can_stall}
+        rate = {s.name: self.cases_per_second(s, at) for s in services if s.slows_to is not None}
         enough = [name for name, cases in rate.items() if cases > 0.5 * max(rate.values())]
         last = self.incidents[-1].service if self.incidents else ""
         others = [name for name in enough if name != last] or enough
@@ -94,11 +94,17 @@ class Plan:
         inside = (at >= start) & (at < end)
         return n[inside], at[inside]
 
-    def delayed(self, service: str, at: Integers) -> Integers:
-        """When what would have been done at `at` is done: work waits while the service stalls, in its order."""
-        for incident in sorted(i for i in self.incidents if i.service == service):
-            caught_up = incident.end + ((at - incident.start) * CATCH_UP).astype(np.int64)
-            at = np.where(at >= incident.start, np.maximum(at, caught_up), at)
+    def delayed(self, service: Service, at: Integers) -> Integers:
+        """When what would have been done at `at` is done, given the incidents: later, but in the same order.
+
+        In an incident a service does in ten minutes what it did in one (`slows_to` a tenth); afterwards it catches up.
+        """
+        for incident in sorted(i for i in self.incidents if i.service == service.name):
+            start, end, pace = incident.start, incident.end, service.slows_to or 1.0
+            done_by_end = start + pace * (end - start)
+            slow = start + (at - start) / pace
+            late = np.where(at < done_by_end, slow, np.maximum(at, end + (at - done_by_end) * CATCH_UP))
+            at = np.where(at >= start, late, at).astype(np.int64)
         return at // 1000 * 1000
 
     def save(self, path: Path, sent_until: datetime) -> None:
@@ -134,7 +140,7 @@ def _past_incidents(seed: int, origin: int, now: int, services: Sequence[Service
     latest = now - DAY
     starts = (origin + draws.uniform("start") * (latest - origin)).astype(np.int64)
     lasts = (draws.around("lasts", 2400.0) * 1e6).astype(np.int64)
-    names = [s.name for s in services if s.can_stall]
+    names = [s.name for s in services if s.slows_to is not None]
     chosen = [names[int(u * len(names))] for u in draws.uniform("service")]
     return sorted(Incident(int(s), int(s + d), name) for s, d, name in zip(starts, lasts, chosen, strict=True))
 

@@ -60,7 +60,7 @@ class Service:
     tiers: Mapping[str, float]
     agents: int
     life: Life | None
-    can_stall: bool  # fast enough that an incident shows within minutes
+    slows_to: float | None  # share of its work that it gets done in an incident; None: it has none
 
     @property
     def source(self) -> str:
@@ -103,7 +103,7 @@ CHAT = Service(
         complaint=0.004,
         rated=0.25,
     ),
-    can_stall=True,
+    slows_to=0.1,
 )
 
 BILLING = Service(
@@ -141,7 +141,7 @@ BILLING = Service(
         rating="nps",
         audited=0.05,
     ),
-    can_stall=False,
+    slows_to=None,
 )
 
 FIELD = Service(
@@ -181,7 +181,7 @@ FIELD = Service(
         rating="ces",
         audited=0.04,
     ),
-    can_stall=True,
+    slows_to=0.1,
 )
 
 PHONE = Service(
@@ -201,7 +201,7 @@ PHONE = Service(
     tiers={"standard": 90, "premium": 10},
     agents=80,
     life=None,
-    can_stall=True,
+    slows_to=0.35,
 )
 
 SERVICES = (CHAT, BILLING, FIELD, PHONE)

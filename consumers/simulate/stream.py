@@ -55,7 +55,7 @@ class Stream:
         instants = events["at"]
         for service in self._services:
             mine = events["work"] & (events["source"] == service.source)
-            moved = pl.Series(self.plan.delayed(service.name, events["at"].to_numpy()))
+            moved = pl.Series(self.plan.delayed(service, events["at"].to_numpy()))
             instants = moved.zip_with(mine, instants)
         return instants.alias("time")
 

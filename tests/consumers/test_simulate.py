@@ -104,12 +104,10 @@ def test_an_incident_makes_customers_wait_and_then_all_catch_up(plan: Plan) -> N
     stalled = Plan(plan.seed, plan.origin, plan.busy, (incident,))
     events = taken(stalled, [NOW, NOW + timedelta(minutes=15)]).filter(pl.col("source") == CHAT.source)
     during = events.filter(pl.col("time").is_between(instant(incident.start), instant(incident.end), closed="left"))
-    assert set(during["type"]) <= {"interaction.opened", "interaction.abandoned", "interaction.responded"} | {
-        "rating.submitted",
-        "audit.scored",
-        "complaint.opened",
-    }
-    assert set(during.filter(pl.col("type") == "interaction.responded")["data_by"]) == {"bot"}
+    answered = events.filter((pl.col("type") == "interaction.responded") & pl.col("data_by").is_null())
+    first_minutes = answered.group_by_dynamic("time", every="1m").agg(pl.len())
+    usual = first_minutes.filter(pl.col("time") < instant(incident.start))["len"].tail(30).mean()
+    assert answered.filter(pl.col("time").is_in(during["time"].implode())).height < 0.2 * usual * 150 / 60  # type: ignore[operator]
     later = events.filter(pl.col("time") >= instant(incident.end + 150_000_000))
     assert waits(later).quantile(0.9) < 60  # type: ignore[operator]
     assert waits(events.filter(pl.col("time") >= instant(incident.start - 20_000_000))).max() > 100  # type: ignore[operator]
@@ -129,13 +127,13 @@ def waits(events: pl.DataFrame) -> pl.Series:
 
 def test_work_that_waits_is_done_in_its_order_and_never_earlier(plan: Plan) -> None:
     begin = micros(NOW)
-    stalled = Plan(plan.seed, plan.origin, plan.busy, (Incident(begin, begin + 100_000_000, "a"),))
+    stalled = Plan(plan.seed, plan.origin, plan.busy, (Incident(begin, begin + 100_000_000, CHAT.name),))
     planned = pl.Series(range(begin - 10_000_000, begin + 400_000_000, 1_000_000)).to_numpy()
-    done = stalled.delayed("a", planned)
+    done = stalled.delayed(CHAT, planned)
     assert (done >= planned).all()
     assert (done[1:] >= done[:-1]).all()
     assert (done[-100:] == planned[-100:]).all()
-    assert (stalled.delayed("b", planned) == planned).all()
+    assert (stalled.delayed(PHONE, planned) == planned).all()
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -248,4 +246,4 @@ def test_finished_calls_report_what_an_incident_made_callers_wait(plan: Plan) ->
     calls = taken(stalled, [NOW, NOW + timedelta(minutes=4)]).filter(
         (pl.col("source") == PHONE.source) & (pl.col("time") >= NOW)
     )
-    assert calls["data_response_time_s"].max() > 100  # type: ignore[operator]
+    assert calls["data_response_time_s"].max() > 60  # type: ignore[operator]
