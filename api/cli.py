@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "replay": ("api.commands.replay", "Files"),
     "send": ("api.commands.send", "Files"),
     "schema": ("api.commands.schema", "Files"),
+    "rules": ("api.commands.rules", "Files"),
 }
 
 

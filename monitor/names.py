@@ -274,3 +274,11 @@ class Phase(StrEnum):
 
 
 PHASES = tuple(Phase)
+
+
+# --- rules for Prometheus -----------------------------------------------------------------------------------
+class Rule(StrEnum):
+    """Alert names of `sqm rules`."""
+
+    BURNS = "SqmSlaBudgetBurns"
+    SPENT = "SqmSlaBudgetSpent"

@@ -8,14 +8,15 @@ from monitor.policy.durations import format_span
 from monitor.policy.model import CalendarPeriod
 
 _DST = timedelta(hours=1)
-# The greatest lengths, which burn windows follow so that they are the same all year. Windows of a day are whole
-# minutes however long that day is.
-LONGEST: Final = {
+# The greatest lengths, daylight saving apart, and with it. Burn windows follow from the latter, so that they are the
+# same all year; those of a day are whole minutes however long that day is.
+USUAL: Final = {
     "day": timedelta(days=1),
-    "week": timedelta(days=7) + _DST,
-    "month": timedelta(days=31) + _DST,
-    "quarter": timedelta(days=92) + _DST,
+    "week": timedelta(days=7),
+    "month": timedelta(days=31),
+    "quarter": timedelta(days=92),
 }
+LONGEST: Final = {unit: length + (_DST if unit != "day" else timedelta(0)) for unit, length in USUAL.items()}
 
 
 class Bounds(NamedTuple):

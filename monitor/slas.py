@@ -7,7 +7,7 @@
 Without events there is no value. Source: Google, The Site Reliability Workbook (2018), chapters 2 and 5.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 import polars as pl
@@ -17,7 +17,7 @@ from monitor.burn import Pair
 from monitor.counts import Counted
 from monitor.frames import JUDGEMENTS, conform, empty
 from monitor.objectives import Counting, Objective, Valuing, objective
-from monitor.periods import bounds
+from monitor.periods import LONGEST, USUAL, bounds
 from monitor.policy import PolicyVersion
 from monitor.policy.conditions import fits
 from monitor.policy.durations import format_span
@@ -43,11 +43,22 @@ class Asked(NamedTuple):
 
 def pairs_of(sla: Sla, now: datetime) -> tuple[Pair, ...]:
     """The burn pairs of an objective as of `now` (factors follow a month's real length); () where it has none."""
+    period = bounds(sla.period, now)
+    return _pairs(sla, period.length, period.longest)
+
+
+def usual_pairs(sla: Sla) -> tuple[Pair, ...]:
+    """The burn pairs of an objective whatever the time: factors are those of a month of 31 days and the like."""
+    if isinstance(sla.period, timedelta):
+        return _pairs(sla, sla.period, sla.period)
+    return _pairs(sla, USUAL[sla.period.calendar], LONGEST[sla.period.calendar])
+
+
+def _pairs(sla: Sla, length: timedelta, longest: timedelta) -> tuple[Pair, ...]:
     wanted = objective(sla)
     if sla.alerts.burn == "none" or not isinstance(wanted, Counting):
         return ()
-    period = bounds(sla.period, now)
-    return burn.pairs(wanted.goal, period.length, period.longest)
+    return burn.pairs(wanted.goal, length, longest)
 
 
 def asked(sla: Sla, now: datetime) -> tuple[Asked, ...]:
