@@ -1,5 +1,5 @@
 # Needs git, make and Python 3.11 or later, nothing else. `make demo` runs it, `make test` checks it.
-.PHONY: help setup demo test bench docs clean
+.PHONY: help setup demo test bench docs lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST_ARGS ?=
@@ -27,6 +27,10 @@ bench: .venv/stamp ## Speed against a bare Kafka read loop
 
 docs: .venv/stamp ## The generated reference pages
 	$(BIN)/python -m docs.generate
+
+lock: ## Pin anew what pyproject.toml asks for
+	$(BIN)/uv pip compile -q --universal --generate-hashes --upgrade --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes -c requirements.lock pyproject.toml -o deploy/requirements.lock
 
 clean: ## Remove .venv, caches and the demo's data
 	rm -rf .venv .sqm dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
