@@ -88,7 +88,7 @@ def draw(random: Random, cases: int, office: bool) -> World:
             document["effective_from"] = (first + start * timedelta(minutes=MINUTES)).isoformat()
     text = "\n---\n".join(json.dumps(document) for document in documents)
     versions = [_version(i, d, s, first) for i, (d, s) in enumerate(zip(documents, starts, strict=True))]
-    span = random.choice([12, 40, 150])
+    span = random.choice([12, 40, 150, 700] if office else [12, 40, 150])
     lives = [life(random, span) for _ in range(cases)]
     return World(
         start=first,
@@ -266,18 +266,25 @@ class Hours:
 
 # --- cases --------------------------------------------------------------------------------------------------
 
-USUAL = ("responded", "customer_replied", "paused", "resumed", "updated", "resolved", "reopened")
+# What happens after the opening: a bit of all, a conversation, mostly waiting, mostly changes.
+USUAL = (
+    ("responded", "customer_replied", "paused", "resumed", "updated", "resolved", "reopened"),
+    ("responded", "responded", "customer_replied", "customer_replied", "updated", "resolved", "reopened"),
+    ("paused", "resumed", "paused", "resumed", "updated", "responded"),
+    ("updated", "updated", "updated", "paused", "resumed", "customer_replied", "reopened", "resolved"),
+)
 RARE = ("acknowledged", "closed", "opened", *FINAL)
 
 
 def life(random: Random, span: int) -> list[Event]:
     """Events of one case: mostly opened early, then anything."""
-    complaint = random.random() < 0.4
+    complaint, usual = random.random() < 0.4, random.choice(USUAL)
+    rare = random.choice([0.0, 0.1])
     events = []
     if random.random() < 0.95:
-        events.append(_event(random, "opened", random.randrange(0, 8), complaint, span))
-    for _ in range(random.randrange(0, 14)):
-        kind = random.choice(USUAL) if random.random() < 0.9 else random.choice(RARE)
+        events.append(_event(random, "opened", random.randrange(0, random.choice([1, 8])), complaint, span))
+    for _ in range(random.randrange(0, random.choice([6, 14, 20]))):
+        kind = random.choice(RARE) if random.random() < rare else random.choice(usual)
         events.append(_event(random, kind, random.randrange(0, span), complaint, span))
     random.shuffle(events)
     return events
