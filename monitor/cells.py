@@ -4,6 +4,7 @@ A contribution is (case, bucket, labels, measure, bin) -> n, total. Rows with th
 that changes contributes `new - old`, and subtracting is the exact inverse of adding.
 """
 
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
@@ -11,9 +12,10 @@ import polars as pl
 from monitor.bins import bin_of
 from monitor.frames import BUCKET, CELLS, CONTRIBUTIONS, KEY, LABEL_COLUMNS, MEASURE, Columns, empty
 from monitor.names import CLOCKS, LABELS, OUTCOMES, Outcome
+from monitor.tiers import BUCKET_SPAN
 from monitor.tiers import Tiers as Tiers
 
-BUCKET_SECONDS: Final = 10
+BUCKET_MICROSECONDS: Final = BUCKET_SPAN // timedelta(microseconds=1)
 
 UNBINNED: Final = "case.answered"  # its times are those of first_response, whose distribution is kept
 
@@ -28,7 +30,7 @@ _UNTARGETED: Final = _KINDS.index("untargeted")
 
 def bucket_of(instant: pl.Expr) -> pl.Expr:
     """Number of the 10 s interval [start, start + 10 s) since 1970 that holds an instant; null stays null."""
-    return (instant.dt.epoch("us") // (BUCKET_SECONDS * 1_000_000)).cast(BUCKET)
+    return (instant.dt.epoch("us") // BUCKET_MICROSECONDS).cast(BUCKET)
 
 
 def contributions(verdicts: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from monitor.cases import CODE, Cases
-from monitor.cells import BUCKET_SECONDS, bucket_of
+from monitor.cells import BUCKET_MICROSECONDS, bucket_of
 from monitor.frames import FACTS, INSTANT, MEASURE, SPAN, conform, empty
 from monitor.names import LABELS, LIFECYCLE, MEASURES, Clock, Kind, Outcome
 from monitor.policy import PolicySet
@@ -379,7 +379,7 @@ def measured(events: pl.DataFrame, verdicts: pl.DataFrame, policies: PolicySet) 
 
 def _bucket_start(name: str) -> pl.Expr:
     """Start of the bucket that an instant lies in, as `at`."""
-    start: pl.Expr = bucket_of(pl.col(name)).cast(pl.Int64) * (BUCKET_SECONDS * 1_000_000)
+    start: pl.Expr = bucket_of(pl.col(name)).cast(pl.Int64) * BUCKET_MICROSECONDS
     return start.cast(INSTANT).alias("at")
 
 
@@ -421,7 +421,8 @@ def _measured_abandoned(events: pl.DataFrame, policies: PolicySet) -> list[pl.Da
     ]
     targets = pl.DataFrame(lines, schema={"version": pl.Int16, "line": pl.Int16, "within": SPAN})
     rows = (
-        events.drop("case_key").with_columns(version=version, waited=waited)
+        events.drop("case_key")
+        .with_columns(version=version, waited=waited)
         .with_columns(line=policies.line_of(Clock.FIRST_RESPONSE, pl.col("version")), n=1, at=_bucket_start("time"))
         .join(targets, on=["version", "line"], how="left")
     )

@@ -14,6 +14,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 THOUSANDTHS: Final = 1000  # values are kept in milliseconds and thousandths of a score
+_NO_BIN: Final = -(2**15)
+_BINS: Final = 2**16  # more than there are
 _CODE: Final = {measure: code for code, measure in enumerate(MEASURES)}
 
 
@@ -38,7 +40,7 @@ class Sample:
         self.height = height
         self._group = cells["group"].to_numpy().astype(np.int64)
         self._measure = cells["measure"].to_physical().to_numpy().astype(np.int64)
-        self._bin = cells["bin"]
+        self._bin = cells["bin"].fill_null(_NO_BIN).to_numpy().astype(np.int64)
         self._n, self._total = cells["n"].to_numpy(), cells["total"].to_numpy()
         self._sums = np.zeros((len(MEASURES), height, 2), dtype=np.int64)
         np.add.at(self._sums[:, :, 0], (self._measure, self._group), self._n)
@@ -67,21 +69,23 @@ class Sample:
         return summed
 
     def _distribution(self, measures: tuple[str, ...]) -> Distribution:
-        chosen = np.isin(self._measure, [_CODE[measure] for measure in measures]) & self._bin.is_not_null().to_numpy()
-        rows = pl.DataFrame(
-            {
-                "group": self._group[chosen],
-                "bin": self._bin.filter(pl.Series(chosen)),
-                "n": self._n[chosen],
-                "total": self._total[chosen],
-            }
-        )
-        rows = (
-            rows.group_by("group", "bin").agg(pl.col("n", "total").sum()).filter(pl.col("n") > 0).sort("group", "bin")
-        )
-        group = rows["group"].to_numpy()
+        wanted = np.zeros(len(MEASURES), dtype=bool)
+        wanted[[_CODE[measure] for measure in measures]] = True
+        chosen = np.flatnonzero(wanted[self._measure] & (self._bin != _NO_BIN))
+        key = self._group[chosen] * _BINS + self._bin[chosen]
+        order = np.argsort(key, kind="stable")  # a few sorted runs: this merges them
+        key, chosen = key[order], chosen[order]
+        starts = np.flatnonzero(np.diff(key, prepend=-_BINS))
+        n, total = (_added(values[chosen], starts) for values in (self._n, self._total))
+        kept = n > 0
+        group, number = np.divmod(key[starts][kept] + _BINS // 2, _BINS)
         first = np.searchsorted(group, np.arange(self.height + 1))
-        return Distribution(group, rows["bin"].to_numpy(), rows["n"].to_numpy(), rows["total"].to_numpy(), first)
+        return Distribution(group, (number - _BINS // 2).astype(np.int16), n[kept], total[kept], first)
+
+
+def _added(values: Ints, starts: Ints) -> Ints:
+    """Sums over stretches of `values`, each from one start to the next."""
+    return np.asarray(np.add.reduceat(values, starts) if len(starts) else np.empty(0, np.int64), dtype=np.int64)
 
 
 def at_rank(distribution: Distribution, rank: Ints) -> Floats:

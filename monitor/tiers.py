@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from monitor.frames import BUCKET, CELLS, Columns, conform
-from monitor.sums import UNPACKED, Sums, packed, unpacked
+from monitor.sums import Sums, packed, unpacked
 
 BUCKET_SPAN: Final = timedelta(seconds=10)
 ALL_TIME: Final = "all"
@@ -353,6 +353,3 @@ class Tiers:
     def _finest(self, start: datetime | None, end: datetime | None) -> str:
         now = max((instant for instant in (self._now, end) if instant is not None), default=start)
         return finest(now, start) if now is not None else ALL_TIME
-
-
-EMPTY_CELLS: Final = pl.DataFrame(schema=UNPACKED)
