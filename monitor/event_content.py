@@ -29,6 +29,7 @@ def _word(text: str) -> int:
     return xxhash.xxh3_64_intdigest(text.encode())
 
 
+_NO_TEXT: Final = np.uint64(_word(""))  # what a row without texts has, whatever the others of its batch hold
 _TYPE: Final = np.array([*map(_word, TYPE_NAMES), 0], np.uint64)  # by code; the last for unknown types
 _SALT: Final = {name: np.uint64(_word(name)) for name in CONTENT}
 _ONE, _TWO, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93), np.uint64(32)
@@ -53,8 +54,7 @@ def content_keys(draft: Draft) -> pl.Series:
             texts.append(column)
         else:
             total += there * _mix(_words(column) + _SALT[name])
-    if texts:
-        total += _words_of_texts(texts)
+    total += _words_of_texts(texts) if texts else _NO_TEXT
     return pl.Series((_mix(total + _mix(mask)) >> _HALF).astype(np.uint32))
 
 

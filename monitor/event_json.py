@@ -112,10 +112,10 @@ def read_attributes(given: Mapping[str, Any]) -> Found:
     event = _blank(given)
     try:
         _check_attributes(given)
-        event.data = _read_data(given)
+        event.data, wrong = _read_data(given)
     except Refused as refused:
         return event, refused.fault
-    return event, None
+    return event, wrong
 
 
 def _blank(given: Mapping[str, Any]) -> Event:
@@ -139,20 +139,28 @@ def _check_attributes(given: Mapping[str, Any]) -> None:
             return  # reported as an unknown type: what else it holds means nothing
 
 
-def _read_data(given: Mapping[str, Any]) -> Any:
+def _read_data(given: Mapping[str, Any]) -> tuple[Any, Fault | None]:
+    """`data` without the fields of a wrong type, and the first of these: the others are checked all the same."""
     data = given.get("data")
     if data is None and (encoded := given.get("data_base64")) is not None:
         data = _from_base64(encoded)
     if data is None:
-        return ANY.no_data
+        return ANY.no_data, None
     if not isinstance(data, dict):
         _refuse(wrong_type("data", data, EXPECTED_ATTRIBUTES["data"]))
     code = CODE_OF[given["type"]]
     kind = TYPES[code] if code >= 0 else None
     if kind is None:
-        return ANY.no_data
-    counting = [f for f in FIELDS if f.name in data and f.belongs_to(kind.kind, kind.complaint)]
-    return ANY.Data(**{f.name: _read_field(f, data[f.name]) for f in counting})
+        return ANY.no_data, None
+    read: dict[str, Any] = {}
+    wrong: Fault | None = None
+    for field in FIELDS:
+        if field.name in data and field.belongs_to(kind.kind, kind.complaint):
+            try:
+                read[field.name] = _read_field(field, data[field.name])
+            except Refused as refused:
+                wrong = wrong or refused.fault
+    return ANY.Data(**read), wrong
 
 
 def _from_base64(encoded: Any) -> Any:
