@@ -1,6 +1,5 @@
 """The worker against a real broker: what it commits is what the events say, and bad input stops nobody."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,9 +177,10 @@ async def test_all_verdicts_are_published_when_asked_for(by_events: Settings) ->
 async def test_an_open_clock_ripens_without_events(settings: Settings) -> None:
     live = changed(settings, worker={"checkpoint_seconds": 0.1}, kafka={"partitions": 1})
     await topics.ensure(live.kafka)
-    now = datetime.now(UTC)
-    overdue = event("waits", 0, "interaction.opened", now - timedelta(minutes=60, seconds=28), service="a")
     async with replicated(live) as replica, working(live):
+        await until(lambda: 0 in replica.states and replica.states[0].now is not None)
+        now = datetime.now(UTC)
+        overdue = event("waits", 0, "interaction.opened", now - timedelta(minutes=60, seconds=24), service="a")
         await send(live, [(b"waits", json.dumps(overdue).encode())])
         await until(lambda: read_so_far(replica) == 1)
         first = replica.states[0].verdicts.filter(clock="first_response")

@@ -1,0 +1,188 @@
+"""Whatever ends or fails on the way, the committed state is what the events say: nothing lost, nothing twice."""
+
+import asyncio
+import random
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import TopicPartition
+
+from consumers import topics
+from consumers.broker import Broker
+from consumers.client import administrating
+from consumers.committer import Checkpoint, Committer
+from consumers.health import Status
+from consumers.policies import FixedPolicies
+from consumers.restore import restored
+from consumers.settings import Settings, load
+from consumers.worker import Worker
+from monitor.names import Topic
+from tests.kafka.traffic import (
+    as_environment,
+    at_end,
+    figures,
+    lives,
+    oracle,
+    policies,
+    read_so_far,
+    read_topic,
+    replicated,
+    running,
+    send,
+    send_ends,
+    until,
+    worker_process,
+    working,
+)
+
+pytestmark = pytest.mark.kafka
+
+PARTITIONS = 3
+
+
+@pytest.fixture
+def durable(settings: Settings) -> Settings:
+    """As a worker runs for real, static membership and all, only quicker and by the events' clock."""
+    kafka = settings.kafka.model_copy(update={"partitions": PARTITIONS, "retry_pause_seconds": 1.0})
+    worker = settings.worker.model_copy(
+        update={"static": True, "checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 100}
+    )
+    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+
+
+@contextmanager
+def process(settings: Settings, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    worker = worker_process(settings, folder)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def log_of(folder: Path) -> Callable[[], str]:
+    return lambda: (folder / "worker.log").read_text()[-2_000:]
+
+
+async def test_a_worker_killed_half_way_loses_and_doubles_nothing(durable: Settings, tmp_path: Path) -> None:
+    """Three kills at random instants of a run; the last start finishes."""
+    await topics.ensure(durable.kafka)
+    draw = random.Random(7)
+    records = lives(600)
+    await send(durable, records[: len(records) // 2])
+    async with replicated(durable) as replica:
+        for kill in range(3):
+            seen = read_so_far(replica)
+            with process(durable, tmp_path) as worker:
+                await until(lambda seen=seen: read_so_far(replica) > seen, what=log_of(tmp_path))  # type: ignore[misc]
+                await asyncio.sleep(draw.uniform(0, 0.3))
+                worker.send_signal(signal.SIGKILL)
+            await send(durable, records[len(records) * (3 + kill) // 6 : len(records) * (4 + kill) // 6])
+        with process(durable, tmp_path):
+            await send_ends(durable, PARTITIONS)
+            await until(lambda: at_end(replica, PARTITIONS), what=log_of(tmp_path))
+        expected = await oracle(durable, PARTITIONS)
+        assert figures(replica.states) == figures(expected)
+    told = await read_topic(durable, durable.kafka.topic(Topic.REJECTED), PARTITIONS)
+    origins = [tuple(dict(r.headers)[f"sqm-{name}"] for name in ("partition", "offset", "index")) for r in told]
+    assert len(set(origins)) == len(origins) == figures(expected)["ledger"]["rejected"]
+
+
+async def test_a_restarted_worker_gets_its_partitions_back_at_once(durable: Settings, tmp_path: Path) -> None:
+    await topics.ensure(durable.kafka)
+    await send(durable, lives(20))
+    async with replicated(durable) as replica:
+        with process(durable, tmp_path):
+            await until(lambda: read_so_far(replica) > 0, what=log_of(tmp_path))
+        seen = read_so_far(replica)
+        await send(durable, lives(20, seed=2))
+        with process(durable, tmp_path):
+            # A member that is not known by its name would wait for the session of the killed one to end.
+            assert durable.kafka.session_timeout_seconds == 45
+            await until(lambda: read_so_far(replica) > seen, seconds=30, what=log_of(tmp_path))
+
+
+async def test_what_was_restored_is_what_was_committed(durable: Settings) -> None:
+    await topics.ensure(durable.kafka)
+    await send(durable, lives(200))
+    async with replicated(durable) as replica, working(durable):
+        await send_ends(durable, PARTITIONS)
+        await until(lambda: at_end(replica, PARTITIONS))
+    again = {number: (await restored(durable.kafka, number)).state for number in range(PARTITIONS)}
+    assert figures(again) == figures(replica.states)
+    async with replicated(durable) as late:
+        await until(lambda: late.caught_up)
+        assert figures(late.states) == figures(replica.states)
+
+
+async def test_who_took_a_partition_over_fences_who_had_it(durable: Settings) -> None:
+    await topics.ensure(durable.kafka)
+    topic = durable.kafka.events_topics[0]
+    zombie, heir = Committer(durable.kafka, 0), Committer(durable.kafka, 0)
+    await zombie.start()
+    await zombie.commit(Checkpoint([(b"delta/1/0", b"one")], {topic: 0}))
+    await heir.start()
+    with pytest.raises(Exception, match=r"(?i)fenced|newer"):
+        await zombie.commit(Checkpoint([(b"delta/2/0", b"two of the zombie")], {topic: 0}))
+    await heir.commit(Checkpoint([(b"delta/2/0", b"two")], {topic: 0}))
+    await zombie.close()
+    await heir.close()
+    written = await read_topic(durable, durable.kafka.topic(Topic.STATE), 1)
+    assert [record.value for record in written] == [b"one", b"two"]
+
+
+async def test_a_hole_in_the_events_halts_with_what_is_missing(durable: Settings) -> None:
+    await topics.ensure(durable.kafka)
+    async with replicated(durable) as replica, working(durable):
+        await send(durable, lives(20))
+        await until(lambda: read_so_far(replica) == len(lives(20)))
+        await until(lambda: len(replica.states) == PARTITIONS and all(s.offsets for s in replica.states.values()))
+    await send(durable, lives(40, seed=2))
+    name = durable.kafka.events_topics[0]
+    stored = replica.states[1].offsets[name]
+    async with administrating(durable.kafka) as admin:
+        from aiokafka.admin import RecordsToDelete
+
+        await admin.delete_records({TopicPartition(name, 1): RecordsToDelete(before_offset=stored + 3)})
+    async with working(durable) as worker:
+        await until(lambda: 1 in worker.health.partitions and worker.health.partitions[1].status == Status.HALTED)
+        assert worker.health.partitions[1].detail == (
+            f"{name}, partition 1: the state ends at offset {stored}, the topic begins at {stored + 3}: "
+            "3 records are gone that were never counted"
+        )
+
+
+async def test_a_broker_that_goes_and_comes_back_is_waited_for(tmp_path: Path) -> None:
+    with Broker(tmp_path / "kafka") as broker:
+        own = load(
+            env_file=None,
+            data_dir=tmp_path / "data",
+            clock="event",
+            kafka={"bootstrap": broker.bootstrap, "partitions": PARTITIONS, "retry_pause_seconds": 1.0},
+            worker={"checkpoint_seconds": 0.1},
+        )
+        await topics.ensure(own.kafka)
+        worker = Worker(own, FixedPolicies(policies()))
+        async with replicated(own) as replica, running(worker.run()):
+            await send(own, lives(100))
+            await until(lambda: read_so_far(replica) > 300)
+            assert worker.health.trouble() is None
+            await asyncio.to_thread(broker.kill)
+            await until(lambda: worker.health.status == Status.DISCONNECTED and replica.health.trouble() is not None)
+            assert broker.bootstrap in (worker.health.trouble() or "")
+            await broker.astart()
+            await send(own, lives(100, seed=2))
+            await send_ends(own, PARTITIONS)
+            await until(lambda: at_end(replica, PARTITIONS), what=lambda: worker.health)
+            await until(lambda: worker.health.trouble() is None and replica.health.trouble() is None)
+            assert figures(replica.states) == figures(await oracle(own, PARTITIONS))
+
+
+def test_settings_pass_into_another_process_as_they_are(durable: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in as_environment(durable).items():
+        monkeypatch.setenv(name, value)
+    assert load(env_file=None) == durable
