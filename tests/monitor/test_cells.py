@@ -11,7 +11,7 @@ from monitor.bins import bin_of
 from monitor.cases import ordered
 from monitor.cells import LABELLED, contributions
 from monitor.frames import CONTRIBUTIONS, FACTS, HISTORY, VERDICTS, conform, empty
-from tests.monitor.lives import T0, Event, at, policy, read
+from tests.monitor.minutes import T0, Event, at, policy, read
 
 POLICIES = policy("""
 labels: [service]

@@ -11,7 +11,7 @@ from monitor import clocks, facts
 from monitor.cases import ordered
 from monitor.frames import FACTS, HISTORY, conform
 from monitor.policy import PolicySet
-from tests.monitor.lives import Event, Lives, at, policy, read
+from tests.monitor.minutes import Event, Lives, at, policy, read
 
 DAY = 24 * 60
 WEEK = 7 * DAY

@@ -7,7 +7,7 @@ import polars as pl
 from monitor.figures import PARTITIONS, RUNNING, SHOWN, SHOWN_INDICATORS, STANDING, Figures, figures
 from monitor.frames import JUDGEMENTS
 from monitor.state import State
-from tests.monitor.lives import Lives, at, policy, state_of
+from tests.monitor.minutes import Lives, at, policy, state_of
 
 POLICIES = policy("""
 labels: [service]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitor.engine import step
 from monitor.state import State
 from monitor.summary import summary
-from tests.monitor.lives import Event, Lives, at, policy, read
+from tests.monitor.minutes import Event, Lives, at, policy, read
 
 POLICIES = policy("""
 labels: [service, channel]
