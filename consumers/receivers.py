@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import apprise
 import httpx2
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
@@ -115,18 +114,21 @@ async def _post(client: httpx2.AsyncClient, address: str, body: str, headers: Ma
 
 async def _apprise(receiver: Receiver, alert: Row) -> None:
     address = _secret(receiver.apprise_env, receiver.apprise_file)
-    messenger = apprise.Apprise()
-    if not address or not messenger.add(address):
-        raise NotDelivered("its address is none that Apprise knows")
-    kind = _apprise_kind(alert)
-    if not await asyncio.to_thread(messenger.notify, alert["detail"], headline(alert), kind):
-        raise NotDelivered("Apprise could not tell it")
+    await asyncio.to_thread(_by_apprise, address or "", alert)
 
 
-def _apprise_kind(alert: Row) -> apprise.NotifyType:
+def _by_apprise(address: str, alert: Row) -> None:
+    import apprise  # here, since it takes seconds and most have no need of it
+
+    kinds = {Severity.PAGE: apprise.NotifyType.FAILURE}
+    kind = kinds.get(alert["severity"], apprise.NotifyType.WARNING)
     if alert["state"] == AlertState.RESOLVED:
-        return apprise.NotifyType.SUCCESS
-    return apprise.NotifyType.FAILURE if alert["severity"] == Severity.PAGE else apprise.NotifyType.WARNING
+        kind = apprise.NotifyType.SUCCESS
+    messenger = apprise.Apprise()
+    if not messenger.add(address):
+        raise NotDelivered("its address is none that Apprise knows")
+    if not messenger.notify(alert["detail"], headline(alert), kind):
+        raise NotDelivered("Apprise could not tell it")
 
 
 def _signature(secret: str, identity: str, at: datetime, body: str) -> str:
