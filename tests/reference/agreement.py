@@ -15,12 +15,12 @@ SPANS = ("target", "elapsed", "paused")
 
 def expected(world: World) -> list[dict[str, object]]:
     """The reference's rows, in microseconds since the world's start."""
-    rows = []
-    for number, events in enumerate(world.cases):
-        if events:
-            for row in verdicts(events, world.versions, world.now, world.grace, world.last, world.graces):
-                rows.append({"case": str(number), **row})
-    return rows
+    return [
+        {"case": str(number), **row}
+        for number, events in enumerate(world.cases)
+        if events
+        for row in verdicts(events, world.versions, world.now, world.grace, world.last, world.graces)
+    ]
 
 
 def found(world: World, history: pl.DataFrame | None = None) -> list[dict[str, object]]:

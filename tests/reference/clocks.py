@@ -249,15 +249,12 @@ class Meter:
     def change(self, index: int) -> None:
         """Rule 5, at an event that sets labels or reopens."""
         new, old = self.case.chosen(self.clock, index), self.line
-        if self.clock == "promise":
+        moves = self.clock != "promise"  # on_change never moves a promise
+        if not moves or new is None or old is None or (new.number != old.number and new.on_change != "keep"):
             self.line = new
-        elif new is None or old is None:
-            self.line = new
-        elif new.number != old.number and new.on_change != "keep":
-            self.line = new
-        if self.line is not None and self.clock != "promise" and (old is None or self.line.number != old.number):
-            if self.line.on_change == "restart":
-                self.base = self.case.events[index].at
+        changed = self.line is not None and (old is None or self.line.number != old.number)
+        if moves and changed and self.line is not None and self.line.on_change == "restart":
+            self.base = self.case.events[index].at
         missing = self.line is None or (self.clock == "promise" and self.promise is None)
         self.dropped = None if not missing else index if self.dropped is None else self.dropped
         self.at = index

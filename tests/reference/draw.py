@@ -6,7 +6,7 @@ Instants lie on a grid of ten minutes, few enough that ties, dues at a change an
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from functools import cache
 from random import Random
@@ -221,7 +221,7 @@ class Hours:
         exceptions, holidays = self.written.get("exceptions", {}), self.written.get("holidays", {}).get("add", [])
         hours = self._usual(day.weekday()) if day.isoformat() not in holidays else []
         hours = exceptions.get(day.isoformat(), hours)
-        midnight = datetime(day.year, day.month, day.day)
+        midnight = datetime.combine(day, time())
         found = []
         for text in hours:
             (h1, m1), (h2, m2) = (map(int, part.split(":")) for part in text.split("-"))
@@ -269,7 +269,7 @@ class Hours:
 # What happens after the opening: a bit of all, a conversation, mostly waiting, mostly changes.
 USUAL = (
     ("responded", "customer_replied", "paused", "resumed", "updated", "resolved", "reopened"),
-    ("responded", "responded", "customer_replied", "customer_replied", "updated", "resolved", "reopened"),
+    (*("responded", "customer_replied", "updated") * 3, "resolved", "reopened"),
     ("paused", "resumed", "paused", "resumed", "updated", "responded"),
     ("updated", "updated", "updated", "paused", "resumed", "customer_replied", "reopened", "resolved"),
 )
