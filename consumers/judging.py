@@ -15,12 +15,14 @@ from monitor.counts import Counts
 from monitor.frames import LABEL_COLUMNS, conform, empty
 from monitor.keys import keys_of
 from monitor.names import AlertKind, Outcome
-from monitor.objectives import measures
+from monitor.objectives import Measures, measures
 from monitor.policy import PolicyVersion
 from monitor.slas import asked, judgements
 from monitor.state import State
 
 CURRENT: Final = timedelta(seconds=30)  # a partition whose time is no longer ago than that keeps up
+
+CASES: Final = Measures(("case.opened", "case.closed", "case.open"), ())
 
 Clock = Literal["wall", "event"]
 
@@ -55,7 +57,7 @@ def see(
         Tick(now, wall, is_current(states, wall, clock)),
         counts,
         _watched(states, policy, previous),
-        {number: state.ledger() for number, state in states.items()},
+        {number: state.ledger() | _cases(number, state, now) for number, state in states.items()},
     )
 
 
@@ -64,6 +66,13 @@ def judge(seen: Seen, policy: PolicyVersion, previous: pl.DataFrame) -> Step:
     judged = judgements(seen.counts, policy, seen.tick.now)
     pairs = burning(judged, policy, seen.tick.now)
     return alerts.step(previous, pairs, seen.verdicts, seen.ledgers, policy, seen.tick)
+
+
+def _cases(number: int, state: State, now: datetime) -> dict[str, int]:
+    """How many cases of the partition were opened, are closed and are open."""
+    rows = Counts({number: state}, CASES)(None, now).counts
+    summed = dict(rows.group_by("measure").agg(pl.col("n").sum()).iter_rows())
+    return {measure.replace("case.", "cases_"): summed.get(measure, 0) for measure in CASES.counted}
 
 
 def is_current(states: Mapping[int, State], wall: datetime, clock: Clock) -> bool:

@@ -74,6 +74,12 @@ _NOT_BURNING: Final = {
 }
 _TELLING: Final = [str(j) for j in (Judged.BURNING, Judged.NOT_SIGNIFICANT, Judged.TOO_FEW)]
 
+# What must be the sum of what.
+_BOOKS: Final = (
+    ("read", ("counted", "duplicate", "late", "rejected")),
+    ("cases_opened", ("cases_closed", "cases_open")),
+)
+
 
 def burn_claims(pairs: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """One claim for each objective, combination of `by` and severity: holds where any of its pairs burns.
@@ -153,17 +159,15 @@ def _case_claims(rows: pl.DataFrame, slas: list[tuple[str, object, pl.Expr]], **
 
 
 def ledger_claims(ledgers: Mapping[int, Mapping[str, int]], wall: datetime) -> pl.DataFrame:
-    """A claim for each partition whose counters do not balance: `read = counted + duplicate + late + rejected`.
+    """A claim for each partition whose books do not balance.
 
-    :param ledgers: partition -> counters of `names.LEDGER`
+    :param ledgers: partition -> counters of `names.LEDGER`, and cases_opened, cases_closed, cases_open
     """
-    rows = []
-    for partition, ledger in sorted(ledgers.items()):
-        read = ledger.get("read", 0)
-        parts = {name: ledger.get(name, 0) for name in ("counted", "duplicate", "late", "rejected")}
-        if read != sum(parts.values()):
-            told = " + ".join(f"{name} {n}" for name, n in parts.items())
-            rows.append({"partition": partition, "found": f"read {read}, but {told} = {sum(parts.values())}"})
+    rows = [
+        {"partition": partition, "found": "; ".join(found)}
+        for partition, ledger in sorted(ledgers.items())
+        if (found := [told for whole, parts in _BOOKS if (told := _imbalance(ledger, whole, parts))])
+    ]
     claims = pl.DataFrame(rows, schema={"partition": pl.Int32, "found": pl.String}).with_columns(
         kind=pl.lit(str(AlertKind.LEDGER)),
         severity=pl.lit(str(Severity.PAGE)),
@@ -173,6 +177,15 @@ def ledger_claims(ledgers: Mapping[int, Mapping[str, int]], wall: datetime) -> p
         news=pl.lit(wall),
     )
     return conform(claims, CLAIMS)
+
+
+def _imbalance(ledger: Mapping[str, int], whole: str, parts: tuple[str, ...]) -> str | None:
+    """Which counters differ, in words; None: they balance."""
+    counts = {name: ledger.get(name, 0) for name in parts}
+    if ledger.get(whole, 0) == sum(counts.values()):
+        return None
+    told = " + ".join(f"{name} {n}" for name, n in counts.items())
+    return f"{whole} {ledger.get(whole, 0)}, but {told} = {sum(counts.values())}"
 
 
 def subject() -> pl.Expr:

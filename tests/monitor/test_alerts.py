@@ -322,11 +322,12 @@ def test_at_risk_ends_when_it_is_answered_or_breached() -> None:
 
 def test_an_imbalance_of_the_ledger_pages_until_it_is_gone() -> None:
     balanced = {"read": 10, "counted": 7, "duplicate": 1, "late": 1, "rejected": 1}
-    wrong = balanced | {"read": 11}
+    balanced |= {"cases_opened": 3, "cases_closed": 2, "cases_open": 1}
+    wrong = balanced | {"read": 11, "cases_open": 0}
     made = step(empty(ALERTS), empty(PAIRS), NONE, {0: balanced, 3: wrong}, NEWEST, Tick(T0, T0, True))
     row = made.transitions.row(0, named=True)
     assert (row["kind"], row["severity"], row["state"], row["partition"]) == ("ledger", "page", "firing", 3)
-    assert "read 11, but counted 7 + duplicate 1 + late 1 + rejected 1 = 10" in row["detail"]
+    assert "read 11, but counted 7 + duplicate 1 + late 1 + rejected 1 = 10; cases_opened 3" in row["detail"]
     after = step(made.alerts, empty(PAIRS), NONE, {0: balanced, 3: balanced}, NEWEST, Tick(T0, T0, True))
     assert after.transitions.select("state", "reason").rows() == [("resolved", "balanced")]
 
