@@ -56,12 +56,12 @@ def codes_of(values: npt.NDArray[np.int64]) -> Codes:
 
 def bin_of(values: pl.Series) -> pl.Series:
     """The bins (Int16) of values in thousandths (Int64); a null has none."""
-    codes = codes_of(values.fill_null(0).cast(pl.Int64).to_numpy())
-    series = pl.Series(values.name, codes, dtype=pl.Int16)
-    if values.null_count():
-        frame = pl.DataFrame({"codes": series, "known": values.is_not_null()})
-        series = frame.select(pl.when("known").then("codes").alias(values.name)).to_series()
-    return series
+    if not values.null_count():
+        return pl.Series(values.name, codes_of(values.cast(pl.Int64).to_numpy()), dtype=pl.Int16)
+    known = values.is_not_null()
+    codes = np.zeros(len(values), dtype=np.int16)
+    codes[known.to_numpy()] = codes_of(values.drop_nulls().cast(pl.Int64).to_numpy())
+    return pl.Series(values.name, codes, dtype=pl.Int16).set(~known, None)
 
 
 def bin_expr(values: pl.Expr) -> pl.Expr:

@@ -5,7 +5,6 @@ it. A fact lies in the bucket of its instant under the labels in force there. Ca
 merged, rule 9) count as opened and closed, and in nothing else but what was rated about them.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,8 +14,9 @@ import polars as pl
 
 from monitor.cases import CODE, Cases
 from monitor.cells import BUCKET_MICROSECONDS, bucket_of
+from monitor.fact_rows import NOTHING, FactRows
 from monitor.frames import FACTS, INSTANT, MEASURE, SPAN, conform, empty
-from monitor.names import LABELS, LIFECYCLE, MEASURES, Clock, Kind, Outcome
+from monitor.names import LABELS, LIFECYCLE, Clock, Kind, Outcome
 from monitor.policy import PolicySet
 
 Ints = npt.NDArray[np.int64]
@@ -31,74 +31,6 @@ UPHELD: Final = {
     "rejected": "complaint.rejected",
 }
 
-_CODE: Final = {measure: code for code, measure in enumerate(MEASURES)}
-_NEVER: Final = np.iinfo(np.int64).min
-
-
-@dataclass
-class _Rows:
-    """Facts as they are collected: arrays of one length each."""
-
-    cases: Cases
-    parts: list[pl.DataFrame] = field(default_factory=list)
-
-    def add(
-        self,
-        measure: str,
-        case: Ints,
-        state: Ints,
-        at: Ints | None = None,
-        *,
-        value: Ints | None = None,
-        wake: Ints | None = None,
-        own: Ints | None = None,
-    ) -> None:
-        """One fact for each of `case`; with `wake` rows that only say when to look again.
-
-        :param state: rows of `cases.labels`
-        :param at: microseconds since 1970; None: without bucket
-        :param own: rows of the history whose own labels come before those of the case
-        """
-        if len(case) == 0:
-            return
-        given = {"case": case, "state": state, "at": at, "value": value, "wake": wake, "own": own}
-        columns = {
-            name: pl.repeat(None, len(case), dtype=pl.Int64, eager=True) if array is None else pl.Series(array)
-            for name, array in given.items()
-        }
-        columns["code"] = pl.repeat(_CODE[measure], len(case), dtype=pl.UInt8, eager=True)
-        columns["n"] = pl.repeat(1 if wake is None else 0, len(case), dtype=pl.Int32, eager=True)
-        self.parts.append(pl.DataFrame(columns))
-
-    def add_own(self, measure: str, index: Ints, value: Ints | None = None) -> None:
-        """A fact of each of the events at `index`, at its time and under its own labels, filled up from its case."""
-        cases = self.cases
-        self.add(measure, cases.case[index], cases.state[index], cases.time[index], value=value, own=cases.row[index])
-
-    def frame(self) -> pl.DataFrame:
-        """FACTS."""
-        if not self.parts:
-            return empty(FACTS)
-        rows = pl.concat(self.parts)
-        keys = self.cases.column("case_key", self.cases.first[:-1])
-        columns = {
-            "case_key": keys.gather(rows["case"]),
-            "measure": rows["code"].cat.to(MEASURE),
-            "at": rows["at"].cast(INSTANT),
-            "value": rows["value"],
-            "wake": rows["wake"].cast(INSTANT),
-            "n": rows["n"],
-        }
-        labels = {label: self.cases.labels[label].gather(rows["state"]) for label in LABELS}
-        frame = pl.DataFrame(columns | labels)
-        if rows["own"].null_count() == rows.height:
-            return frame
-        own = self.cases.history.select(LABELS).select(pl.all().gather(rows["own"]).name.prefix("own_"))
-        frame = pl.concat([frame, own], how="horizontal")
-        return frame.with_columns(pl.coalesce(f"own_{label}", label).alias(label) for label in LABELS).select(
-            list(FACTS)
-        )
-
 
 def facts(cases: Cases, policies: PolicySet, verdicts: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """All facts of those cases (FACTS).
@@ -107,7 +39,7 @@ def facts(cases: Cases, policies: PolicySet, verdicts: pl.DataFrame, now: dateti
     :param verdicts: VERDICTS of all their clocks
     :param now: decides what was right the first time
     """
-    rows = _Rows(cases)
+    rows = FactRows(cases)
     phases = cases.summary()
     _standing(rows, phases, verdicts)
     response = _first_response(cases, verdicts)
@@ -118,13 +50,13 @@ def facts(cases: Cases, policies: PolicySet, verdicts: pl.DataFrame, now: dateti
     _complaints(rows)
     _ratings(rows)
     _audits(rows)
-    return rows.frame()
+    return rows.facts()
 
 
 # --- where cases stand ---
 
 
-def _standing(rows: _Rows, summary: pl.DataFrame, verdicts: pl.DataFrame) -> None:
+def _standing(rows: FactRows, summary: pl.DataFrame, verdicts: pl.DataFrame) -> None:
     """Opened, open, closed, unopened and inconsistent: every case that opened is open or closed, whatever it was.
 
     Inconsistent is a case with a contradictory clock, whether it has a target or not.
@@ -185,14 +117,14 @@ def _first_answers(cases: Cases, policies: PolicySet, response: pl.DataFrame) ->
     return cases.first_of(index[cases.answers(index, bots=True) & (of_bots | cases.answers(index, bots=False))])
 
 
-def _answered(rows: _Rows, response: pl.DataFrame, answers: Ints) -> None:
+def _answered(rows: FactRows, response: pl.DataFrame, answers: Ints) -> None:
     """Answered is a case whose first response was an answer: one resolved without any is neither that nor given up."""
     cases = rows.cases
     outcome = response["outcome"]
     counted = outcome.is_in([Outcome.MET, Outcome.BREACHED, Outcome.NO_TARGET]).fill_null(False).to_numpy()
     found = answers < np.minimum(cases.first[1:], cases.final)
     at = cases.time[np.minimum(answers, len(cases.time) - 1)]
-    stopped = response["stopped"].fill_null(_NEVER).to_numpy()
+    stopped = response["stopped"].fill_null(NOTHING).to_numpy()
     answered = np.flatnonzero(counted & found & (stopped == at))
     times = response["elapsed"].gather(answered).to_numpy()
     state = cases.state[answers[answered]]
@@ -205,7 +137,7 @@ def _answered(rows: _Rows, response: pl.DataFrame, answers: Ints) -> None:
         rows.add(measure, answered[chosen], state[chosen], at[answered[chosen]])
 
 
-def _abandoned(rows: _Rows, policies: PolicySet, response: pl.DataFrame, answers: Ints) -> None:
+def _abandoned(rows: FactRows, policies: PolicySet, response: pl.DataFrame, answers: Ints) -> None:
     """Given up before an answer, at that instant; within the target is who did so before the clock fell due.
 
     At once is who waited at most `limits.short_abandon`: the stated wait, else the time since the opening.
@@ -239,7 +171,7 @@ def _abandoned(rows: _Rows, policies: PolicySet, response: pl.DataFrame, answers
 # --- resolved ---
 
 
-def _resolved(rows: _Rows, policies: PolicySet, now: datetime) -> None:
+def _resolved(rows: FactRows, policies: PolicySet, now: datetime) -> None:
     """Resolved, reopened and right the first time: all at the first resolve, which must lie after the opening.
 
     Reopened counts once a case, however late and often it was. Right the first time is what the first resolve
@@ -277,7 +209,7 @@ def _reopen_limits(cases: Cases, policies: PolicySet) -> Ints:
     return np.asarray(limits[np.maximum(number, 0)], dtype=np.int64)
 
 
-def _complaints(rows: _Rows) -> None:
+def _complaints(rows: FactRows) -> None:
     """Complaints that stand resolved, at their last resolve: a reopened one counts again once it is resolved again.
 
     The outcome and redress are what that resolve said. Within 4 weeks, within 8 (and not within 4) and later are
@@ -308,7 +240,7 @@ def _complaints(rows: _Rows) -> None:
 # --- rated and audited ---
 
 
-def _ratings(rows: _Rows) -> None:
+def _ratings(rows: FactRows) -> None:
     """Scores of ratings, in thousandths. An answer of 0 on a scale that begins at 1 means `no answer`."""
     cases = rows.cases
     index = np.flatnonzero(cases.mask(Kind.RATED))
@@ -327,7 +259,7 @@ def _ratings(rows: _Rows) -> None:
             rows.add_own("rating.nps_detractor", chosen[values <= NPS_DETRACTOR])
 
 
-def _audits(rows: _Rows) -> None:
+def _audits(rows: FactRows) -> None:
     """Scores as the share of the greatest score, in thousandths; passed and failed where the audit says so."""
     cases = rows.cases
     index = np.flatnonzero(cases.mask(Kind.AUDITED))
