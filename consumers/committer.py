@@ -23,6 +23,7 @@ class Checkpoint:
     offsets: Mapping[str, int]  # next offset by events topic
     verdicts: Sequence[Message] = field(default_factory=list)
     rejected: Sequence[Message] = field(default_factory=list)
+    records: int = 0  # read from the events topics
 
 
 class Committer:

@@ -123,6 +123,7 @@ class Folder:
             return Checkpoint(
                 frames=frames,
                 offsets=positions,
+                records=sum(c.records for c in chunks),
                 verdicts=self._verdicts(changes, policies, now),
                 rejected=outputs.rejected(
                     read.refused, {at: record for c in chunks for at, record in c.refused_records.items()}

@@ -30,6 +30,7 @@ class PartitionHealth:
     lag: int = 0  # offsets between what was committed and the end
     last_commit: datetime | None = None
     records: int = 0  # taken from Kafka since the start
+    committed: int = 0  # of these, in the committed state
     seconds: dict[str, float] = field(default_factory=dict)  # spent since the start, by stage
 
     @contextmanager

@@ -309,6 +309,7 @@ class Partition:
         assert time is not None
         health.now, health.current, health.lag = time.now, time.current, time.lag
         health.last_commit = self._shared.wall()
+        health.committed += checkpoint.records
 
 
 async def finished(task: "asyncio.Task[None]") -> None:

@@ -1,0 +1,1 @@
+"""Speed: the worker against a bare read loop on the same records (`make bench`)."""
