@@ -90,7 +90,8 @@ class Sums:
     def frame(self) -> pl.DataFrame:
         """One row a key (KEYED, sorted by key); keys that add up to nothing are left out."""
         self._settle()
-        rows = pl.DataFrame({"key": self._keys, "n": self._n, "total": self._total})
+        # Polars does not copy an array: without a copy, later additions would change frames already handed out.
+        rows = pl.DataFrame({"key": self._keys, "n": self._n.copy(), "total": self._total.copy()})
         return rows.filter((pl.col("n") != 0) | (pl.col("total") != 0))
 
     def _settle(self) -> None:
