@@ -4,8 +4,8 @@ Every error answer of the API is one of `KINDS`; `type` points at its paragraph 
 """
 
 import difflib
-import os.path
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -99,7 +99,8 @@ def by_nearness(wrong: str, names: Iterable[str], most: int = 20) -> list[str]:
     """At most `most` of `names`, the ones most like `wrong` first."""
 
     def likeness(name: str) -> tuple[float, int]:
-        return difflib.SequenceMatcher(None, wrong, name).ratio(), len(os.path.commonprefix((wrong, name)))
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(wrong, name, strict=False))
+        return difflib.SequenceMatcher(None, wrong, name).ratio(), len(list(alike))
 
     return sorted(sorted(names), key=likeness, reverse=True)[:most]
 
@@ -153,7 +154,7 @@ def _parameter_error(error: Mapping[str, Any], known: list[str]) -> ParameterErr
         return ParameterError(
             parameter=name, message=f"no such parameter; there are {', '.join(known) or 'none'}", nearest=guess
         )
-    return ParameterError(parameter=name, message=str(error["msg"]), nearest=None)
+    return ParameterError(parameter=name, message=str(error["msg"]).removeprefix("Value error, "), nearest=None)
 
 
 def _query_names(request: Request) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from api.cursors import DEFAULT, MOST
 from monitor.names import LABELS
@@ -18,6 +18,22 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T08:30:00.000Z"]}),
 ]
 Ratio = Annotated[float, Field(description="Between 0 and 1.")]
+
+
+def _asked_instant(value: object) -> datetime:
+    """An instant of a query: a number, which could be seconds or milliseconds of anything, is none."""
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or "T" not in str(value).upper():
+        raise ValueError(f"{value!r} is no RFC 3339 time with an offset, such as 2026-11-20T08:30:00Z")
+    return found
+
+
+AskedInstant = Annotated[
+    datetime, PlainValidator(_asked_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 
 INSTANT_FORMAT: Final = "%Y-%m-%dT%H:%M:%S%.3fZ"
 
@@ -48,7 +64,7 @@ Next = Annotated[
 
 
 def _label_values(label: str) -> Any:
-    return Field(None, description=f"Only rows of this {label}; repeat for any of several, empty for none.")
+    return Field([], description=f"Only rows of this {label}; repeat for any of several, empty for none.")
 
 
 class LabelFilter(BaseModel):
@@ -56,19 +72,19 @@ class LabelFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    service: list[str] | None = _label_values("service")
-    channel: list[str] | None = _label_values("channel")
-    team: list[str] | None = _label_values("team")
-    agent: list[str] | None = _label_values("agent")
-    tier: list[str] | None = _label_values("tier")
-    priority: list[str] | None = _label_values("priority")
-    region: list[str] | None = _label_values("region")
-    category: list[str] | None = _label_values("category")
+    service: list[str] = _label_values("service")
+    channel: list[str] = _label_values("channel")
+    team: list[str] = _label_values("team")
+    agent: list[str] = _label_values("agent")
+    tier: list[str] = _label_values("tier")
+    priority: list[str] = _label_values("priority")
+    region: list[str] = _label_values("region")
+    category: list[str] = _label_values("category")
 
     def wanted(self) -> dict[str, list[str]]:
         """Label -> values that are wanted, for the labels that are filtered by."""
         given = {label: getattr(self, label) for label in LABELS}
-        return {label: values for label, values in given.items() if values is not None}
+        return {label: values for label, values in given.items() if values}
 
 
 class Paging(LabelFilter):
@@ -79,7 +95,7 @@ class Paging(LabelFilter):
 
     def filters(self) -> dict[str, Any]:
         """Everything but the place: what a cursor is bound to."""
-        return self.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+        return self.model_dump(exclude={"limit", "cursor"}, exclude_defaults=True)
 
 
 class NoParameters(BaseModel):

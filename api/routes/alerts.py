@@ -40,9 +40,9 @@ class AlertList(Shape):
 
 
 class AlertQuery(Paging):
-    state: list[AlertState] | None = Field(None, description="Only in this state; repeat for several.")
-    kind: list[AlertKind] | None = Field(None, description="Only of this kind; repeat for several.")
-    severity: list[Severity] | None = Field(None, description="Only of this severity; repeat for several.")
+    state: list[AlertState] = Field([], description="Only in this state; repeat for several.")
+    kind: list[AlertKind] = Field([], description="Only of this kind; repeat for several.")
+    severity: list[Severity] = Field([], description="Only of this severity; repeat for several.")
     sla: str | None = Field(None, description="Only of this SLA.")
 
 
@@ -56,9 +56,9 @@ async def alerts(board: Newest, query: Annotated[AlertQuery, Query()]) -> AlertL
         item
         for item in board.alerts
         if fits_labels(item["labels"], wanted)
-        and (query.state is None or item["state"] in query.state)
-        and (query.kind is None or item["kind"] in query.kind)
-        and (query.severity is None or item["severity"] in query.severity)
+        and (not query.state or item["state"] in query.state)
+        and (not query.kind or item["kind"] in query.kind)
+        and (not query.severity or item["severity"] in query.severity)
         and query.sla in (None, item["sla"])
     ]
     listing = page_items(

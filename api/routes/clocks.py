@@ -41,7 +41,7 @@ class ClockList(Shape):
 
 class ClockQuery(Paging):
     order: Literal["due"] = Field("due", description="`due`: the least time left first; paused clocks last.")
-    clock: list[Clock] | None = Field(None, description="Only this clock; repeat for several.")
+    clock: list[Clock] = Field([], description="Only this clock; repeat for several.")
     outcome: list[Literal["open", "at_risk", "breached"]] = Field(
         ["open", "at_risk"], description="`breached`: past due and still running."
     )

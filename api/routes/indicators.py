@@ -42,9 +42,9 @@ class IndicatorList(Shape):
 
 
 class IndicatorQuery(Paging):
-    window: str = Field("1h", description="A rolling window: " + ", ".join(WINDOWS) + ".")
-    id: list[str] | None = Field(None, description="Only this indicator; repeat for several.")
-    dimension: list[str] | None = Field(None, description="Only this dimension; repeat for several.")
+    window: str = Field("1h", description="A rolling window.", json_schema_extra={"enum": list(WINDOWS)})
+    id: list[str] = Field([], description="Only this indicator; repeat for several.")
+    dimension: list[str] = Field([], description="Only this dimension; repeat for several.")
     by: str | None = Field(None, description="Only rows of this label's values, or `total`.")
 
 
@@ -57,13 +57,13 @@ def indicators(here: Here, board: Newest, query: Annotated[IndicatorQuery, Query
     """The total and each value of each single label, over one window."""
     window = choose("window", query.window, WINDOWS)
     condition = (pl.col("window") == window) & fits(query.wanted())
-    for name in query.id or []:
+    for name in query.id:
         choose("id", name, BY_ID)
-    for name in query.dimension or []:
+    for name in query.dimension:
         choose("dimension", name, DIMENSIONS)
-    if query.id is not None:
+    if query.id:
         condition &= pl.col("id").is_in(query.id)
-    if query.dimension is not None:
+    if query.dimension:
         condition &= pl.col("dimension").is_in(query.dimension)
     if query.by is not None:
         condition &= pl.col("by") == choose("by", query.by, (TOTAL, *board.policies.newest.labels))

@@ -51,8 +51,8 @@ class RejectedList(Shape):
 class RejectedQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    source: list[str] | None = Field(None, description="Only from this source; repeat for several.")
-    reason: list[Refusal] | None = Field(None, description="Only for this reason; repeat for several.")
+    source: list[str] = Field([], description="Only from this source; repeat for several.")
+    reason: list[Refusal] = Field([], description="Only for this reason; repeat for several.")
     limit: int = Field(DEFAULT, ge=1, le=MOST, description="The most rows of one answer.")
     cursor: str | None = Field(None, max_length=4096, description="`next` of the answer before.")
 
@@ -64,14 +64,13 @@ async def rejected(here: Here, query: Annotated[RejectedQuery, Query()]) -> Reje
     chosen = [
         item
         for item in kept
-        if (query.source is None or item["source"] in query.source)
-        and (query.reason is None or item["reason"] in query.reason)
+        if (not query.source or item["source"] in query.source) and (not query.reason or item["reason"] in query.reason)
     ]
     listing = page_items(
         chosen,
         rejected_order,
         resource="rejected",
-        filters=query.model_dump(exclude={"limit", "cursor"}, exclude_none=True),
+        filters=query.model_dump(exclude={"limit", "cursor"}, exclude_defaults=True),
         limit=query.limit,
         cursor=query.cursor,
     )

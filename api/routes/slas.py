@@ -72,7 +72,7 @@ class SlaDetail(Shape):
 
 
 class SlaQuery(Paging):
-    state: list[SlaState] | None = Field(None, description="Only rows in this state; repeat for several.")
+    state: list[SlaState] = Field([], description="Only rows in this state; repeat for several.")
     owner: str | None = Field(None, description="Only SLAs of this owner.")
 
 
@@ -86,7 +86,7 @@ async def slas(board: Newest, query: Annotated[SlaQuery, Query()]) -> SlaList:
         item
         for item in board.slas
         if fits_labels(item["labels"], wanted)
-        and (query.state is None or item["state"] in query.state)
+        and (not query.state or item["state"] in query.state)
         and query.owner in (None, item["owner"])
     ]
     listing = page_items(

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import polars as pl
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api import cursors, verdicts
 from api.context import Here, Newest
 from api.problems import responses
-from api.shapes import Instant, LabelValues, Next, Paging, Shape
+from api.shapes import AskedInstant, Instant, LabelValues, Next, Paging, Shape
 from monitor.frames import INSTANT
 from monitor.keys import keys_of
 from monitor.names import Change, Clock, Outcome
@@ -47,21 +47,21 @@ class VerdictList(Shape):
 
 
 class VerdictQuery(Paging):
-    case: list[str] | None = Field(None, description="Only this case; repeat for several.")
-    clock: list[Clock] | None = Field(None, description="Only this clock; repeat for several.")
-    outcome: list[Outcome] | None = Field(None, description="Only this outcome; repeat for several.")
-    change: list[Change] | None = Field(None, description="Only verdicts last published as this; repeat for several.")
+    case: list[str] = Field([], description="Only this case; repeat for several.")
+    clock: list[Clock] = Field([], description="Only this clock; repeat for several.")
+    outcome: list[Outcome] = Field([], description="Only this outcome; repeat for several.")
+    change: list[Change] = Field([], description="Only verdicts last published as this; repeat for several.")
     complaint: bool | None = Field(None, description="Only complaints, or only interactions.")
-    since: AwareDatetime | None = Field(None, description="Decided at or after.")
-    until: AwareDatetime | None = Field(None, description="Decided before.")
+    since: AskedInstant | None = Field(None, description="Decided at or after.")
+    until: AskedInstant | None = Field(None, description="Decided before.")
 
     def condition(self) -> pl.Expr:
         """True for the rows of STATE_VERDICTS that are asked for."""
         conditions = [pl.lit(True)]
-        if self.case is not None:
+        if self.case:
             conditions.append(pl.col("case_key").is_in(keys_of(self.case).implode()))
         for column, values in (("clock", self.clock), ("outcome", self.outcome), ("change", self.change)):
-            if values is not None:
+            if values:
                 conditions.append(pl.col(column).is_in([str(value) for value in values]))
         if self.complaint is not None:
             conditions.append(pl.col("complaint") == self.complaint)

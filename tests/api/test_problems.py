@@ -2,6 +2,7 @@
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from api.context import Context
 from api.problems import KINDS, by_nearness, nearest
@@ -24,7 +25,9 @@ WRONG = [
     ("/v1/slas?limit=0", 422, "bad-parameter", "limit: Input should be greater than or equal to 1", None),
     ("/v1/slas?limit=many", 422, "bad-parameter", "limit: Input should be a valid integer", None),
     ("/v1/verdicts?outcome=broken", 422, "bad-parameter", "outcome: Input should be 'met', 'breached'", None),
-    ("/v1/verdicts?since=2026-11-20T10:00:00", 422, "bad-parameter", "since: Input should have timezone info", None),
+    ("/v1/verdicts?since=2026-11-20T10:00:00", 422, "bad-parameter", "is no RFC 3339 time with an offset", None),
+    ("/v1/verdicts?until=1795168800", 422, "bad-parameter", "is no RFC 3339 time with an offset", None),
+    ("/v1/verdicts?until=soon", 422, "bad-parameter", "'soon' is no RFC 3339 time", None),
     ("/v1/clocks?order=chance", 422, "bad-parameter", "order: Input should be 'due'", None),
     ("/v1/verdicts?cursor=x", 400, "bad-cursor", "damaged", None),
     ("/v1/slas?cursor=x", 400, "bad-cursor", "damaged", None),
@@ -68,8 +71,10 @@ async def test_before_the_first_figures_resources_say_that_they_are_not_ready() 
 
 async def test_an_error_inside_is_a_problem_too_and_tells_no_secrets(ticked: Context) -> None:
     ticked.board = object()  # type: ignore[assignment]
-    async with asking(ticked) as http:
-        answer = await http.get("/v1/slas")
+    with capture_logs() as logged:
+        async with asking(ticked) as http:
+            answer = await http.get("/v1/slas")
+    assert [(line["event"], line["path"]) for line in logged] == [("request failed", "/v1/slas")]
     assert answer.status_code == 500
     assert answer.json()["type"] == "/docs#problem-internal-error"
     assert answer.json()["detail"] == "AttributeError; the log has the cause"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.context import Context
 from api.routes.stream import Tick
@@ -143,7 +144,9 @@ async def test_a_storm_of_verdicts_is_cut_and_the_tick_says_so(replica: Replica)
 async def test_a_tick_that_fails_is_said_and_the_next_one_tries_again(replica: Replica) -> None:
     here, ticker = await ticking(replica)
     whole, replica.states = replica.states, {0: None}  # type: ignore[dict-item]
-    await ticker.tick()
+    with capture_logs() as logged:
+        await ticker.tick()
+    assert [line["event"] for line in logged] == ["a tick failed"]
     assert here.troubles() == {"figures": "figures cannot be made: AttributeError; the log has the cause"}
     assert here.board is not None
     replica.states = whole
