@@ -1,6 +1,7 @@
 """One run of one contestant in a process of its own: `python -m tests.benchmarks.runs bare|worker`.
 
-Settings come by the environment. Prints one JSON object: seconds and CPU seconds from the assignment to the last record read, or committed.
+Settings come by the environment. Prints one JSON object: seconds and CPU seconds from the assignment to the last
+record read, or committed.
 """
 
 import asyncio
