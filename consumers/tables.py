@@ -9,11 +9,13 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from polars.exceptions import PolarsError
 
@@ -39,11 +41,14 @@ def read_bytes(path: Path) -> bytes:
     """The file's content, unpacked if it is gzip (whatever it is called). Raises FileError."""
     try:
         raw = path.read_bytes()
-        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     except OSError as error:
         raise FileError(f"{path}: {error.strerror or error}") from None
-    except EOFError:
-        raise FileError(f"{path}: the gzip data ends too early") from None
+    if raw[:2] != b"\x1f\x8b":
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileError(f"{path}: gzip data that cannot be unpacked: {error}") from None
 
 
 def read_parquet(path: Path, wanted: Sequence[str]) -> Table:
@@ -66,12 +71,13 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> Table:
 def read_csv(path: Path, wanted: Sequence[str]) -> Table:
     """The wanted columns of a CSV file as text. Raises FileError, also for a column it does not have."""
     raw = read_bytes(path).removeprefix(b"\xef\xbb\xbf")
-    header, first_line = _header(path, raw)
+    header = _header(path, raw)
     require(path, header, wanted)
-    found = _read_plainly(raw, header, wanted)
-    return (
-        _read_patiently(path, raw, header, wanted) if found is None else _placed(path, raw, header, found, first_line)
-    )
+    frame = _read_plainly(raw, header, wanted)
+    if frame is None:
+        return _read_patiently(path, raw, header, wanted)
+    numbers = pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True)
+    return Table(_labelled(path, frame.drop("line"), frame["line"], numbers), pl.DataFrame(schema=UNREADABLE))
 
 
 def require(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
@@ -90,67 +96,78 @@ class ColumnError(FileError):
         super().__init__(f"{path}: no column {column!r}: {said}" if count == 0 else f"{path}: column {column!r} {said}")
 
 
-def _header(path: Path, raw: bytes) -> tuple[list[str], int]:
-    """The names of the columns, and the number of the line after them."""
+def _header(path: Path, raw: bytes) -> list[str]:
+    """The names of the columns."""
     start = io.StringIO(raw[:1_048_576].decode("utf-8", "replace"), newline="")
-    reader = csv.reader(start)
-    for names in reader:
+    for names in csv.reader(start):
         if names:
-            return names, reader.line_num + 1
+            return names
     raise FileError(f"{path}: is empty: the first line of a CSV file names its columns")
 
 
 def _read_plainly(raw: bytes, header: Sequence[str], wanted: Sequence[str]) -> pl.DataFrame | None:
-    """The wanted cells (and `row`, from 0, counting blank lines) if the file is beyond doubt, else None."""
-    if len(header) == 1 or raw.count(b"\r") != raw.count(b"\r\n") or not _quotes_are_plain(raw):
+    """The wanted cells, and the `line` of each row, if the file is beyond doubt, else None."""
+    raw = raw.rstrip(b"\r\n")
+    form = _form(raw)
+    if form is None or len(header) == 1:
         return None
     names = [str(i) for i in range(len(header))]
-    places = sorted({header.index(name) for name in wanted} | {len(header) - 1})
     try:
         frame = pl.read_csv(
             raw,
             has_header=False,
-            skip_rows=1,
             schema=dict.fromkeys(names, pl.String),
-            columns=places,
+            columns=sorted({header.index(name) for name in wanted}),
             empty_string_is_null=False,
             truncate_ragged_lines=False,
             raise_if_empty=False,
-            row_index_name="row",
         )
     except PolarsError:
+        return None  # a row with too many cells, bytes that are no text
+    if frame.height != len(form.lines):
         return None
-    blank = pl.all_horizontal(pl.exclude("row").is_null())
-    frame = frame.filter(~blank)
-    if frame[names[-1]].null_count():  # too few cells
-        return None
-    return frame.select("row", *(pl.col(str(header.index(name))).alias(name) for name in wanted))
+    cells = frame.select(pl.Series("line", form.lines), *(pl.col(str(header.index(n))).alias(n) for n in wanted))
+    rows = cells.filter(pl.Series(~form.blank))
+    # None has too many commas, so with this sum none has too few.
+    return None if form.commas != rows.height * (len(header) - 1) else rows[1:]
 
 
-def _quotes_are_plain(raw: bytes) -> bool:
-    """Whether every quote opens or closes a whole cell, or is doubled within one."""
-    data = np.frombuffer(raw, np.uint8)
-    quotes = np.flatnonzero(data == _QUOTE)
-    if quotes.size % 2:
-        return False
-    before = np.concatenate(([_NEWLINE], data))[quotes[::2]]
-    after = np.concatenate((data, [_NEWLINE]))[quotes[1::2] + 1]
-    opens = np.isin(before, (_COMMA, _NEWLINE, _QUOTE))
-    closes = np.isin(after, (_COMMA, _NEWLINE, _RETURN, _QUOTE))
+class _Form(NamedTuple):
+    """What can be said of CSV without reading its cells."""
+
+    lines: npt.NDArray[np.int64]  # on which each row begins, from 1
+    blank: npt.NDArray[np.bool_]  # rows that are blank lines
+    commas: int  # between cells
+
+
+def _form(raw: bytes) -> _Form | None:
+    """The form of CSV that ends with its last row; None unless every quote encloses a cell or is doubled within one."""
+    if raw.count(b"\r") != raw.count(b"\r\n"):
+        return None
+    data = np.frombuffer(raw + b"\n", np.uint8)
+    quotes = data == _QUOTE
+    if quotes.any():
+        inside = (np.cumsum(quotes, dtype=np.uint8) & 1).astype(np.bool_)  # counts modulo 256: the last bit is right
+        if inside[-1] or not _quotes_are_plain(data, np.flatnonzero(quotes)):
+            return None
+    else:
+        inside = quotes
+    ends = np.flatnonzero((data == _NEWLINE) & ~inside)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    breaks = np.flatnonzero(data == _NEWLINE)
+    return _Form(
+        lines=np.searchsorted(breaks, starts) + 1,
+        blank=(starts == ends) | ((data[starts] == _RETURN) & (starts + 1 == ends)),
+        commas=int(((data == _COMMA) & ~inside).sum()),
+    )
+
+
+def _quotes_are_plain(data: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp]) -> bool:
+    opening, closing = quotes[::2], quotes[1::2]
+    before = data[np.maximum(opening - 1, 0)]
+    opens = np.isin(before, (_COMMA, _NEWLINE, _QUOTE)) | (opening == 0)
+    closes = np.isin(data[closing + 1], (_COMMA, _NEWLINE, _RETURN, _QUOTE))
     return bool(opens.all() and closes.all())
-
-
-def _placed(path: Path, raw: bytes, header: Sequence[str], found: pl.DataFrame, first_line: int) -> Table:
-    """The table with the line on which each row begins."""
-    line = found["row"].cast(pl.Int64) + first_line
-    if b'"' in raw:
-        inner = pl.read_csv(
-            raw, has_header=False, skip_rows=1, schema={str(i): pl.String for i in range(len(header))}
-        ).select(pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0)).cast(pl.Int64))
-        earlier = inner.to_series().cum_sum().shift(1, fill_value=0)
-        line = line + earlier.gather(found["row"])
-    numbers = pl.int_range(1, found.height + 1, dtype=pl.Int64, eager=True)
-    return Table(_labelled(path, found.drop("row"), line, numbers), pl.DataFrame(schema=UNREADABLE))
 
 
 def _labelled(path: Path, frame: pl.DataFrame, line: pl.Series, number: pl.Series) -> pl.DataFrame:

@@ -185,11 +185,11 @@ def _read_given(field: Field, column: pl.Series, from_text: bool) -> Column:
     if column.dtype.is_numeric():
         return column != 0, _unbounded(field, column.cast(pl.Float64), 0)
     texts, faults = _text(column, field.name, field.expected, from_text=False)
-    given = texts != ""
-    if from_text:
-        words = texts.str.strip_chars().str.to_lowercase()
-        given &= ~words.is_in(FALSE_WORDS) & (words.cast(pl.Float64, strict=False).fill_null(1) != 0)
-    return where(given, (texts != "").fill_null(False)), faults
+    if not from_text:
+        return where(texts != "", (texts != "").fill_null(False)), faults
+    words = texts.str.strip_chars().str.to_lowercase()
+    given = ~words.is_in(FALSE_WORDS) & (words.cast(pl.Float64, strict=False).fill_null(1) != 0)
+    return where(given, (words != "").fill_null(False)), faults
 
 
 def _nested(column: pl.Series) -> list[Any]:

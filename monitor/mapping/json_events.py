@@ -23,8 +23,8 @@ def event_bytes(frame: pl.DataFrame) -> list[bytes]:
         members = [_member(name, _value(name)) for name in fields]
         data = pl.concat_str(members, separator=",", ignore_nulls=True)
         parts.append(_member("data", pl.concat_str(pl.lit("{"), data, pl.lit("}"))))
-    members = pl.concat_str(parts, separator=",", ignore_nulls=True)
-    texts = frame.select(pl.concat_str(pl.lit("{"), members, pl.lit("}"))).to_series()
+    event = pl.concat_str(parts, separator=",", ignore_nulls=True)
+    texts = frame.select(pl.concat_str(pl.lit("{"), event, pl.lit("}"))).to_series()
     return [text.encode() for text in texts]
 
 

@@ -7,12 +7,13 @@ text columns id, source, type, subject, sequence and data_<field>, the instant `
 `partition` is the place of the file, `offset` the line and `index` the place of the event among those of its row.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
 import xxhash
 
-from monitor.event_fields import FIELD, Value
+from monitor.event_fields import FIELD, LONGEST_SPAN_S, Value
 from monitor.frames import ORIGIN
 from monitor.mapping.model import At, Cell, EventDocument, MappingDocument
 from monitor.mapping.times import instants
@@ -57,7 +58,7 @@ class _Rows:
         places = self.table.select("row", "topic", "file", "line", "number")
         cells = self.cells.hstack(places).with_columns(
             self.times(event.at).alias("time"),
-            _joined(event.at).alias("written"),
+            _written(event.at).alias("written"),
             pl.col(f"={self.mapping.case}").alias("subject"),
         )
         tests = [condition.expr(pl.col(f"={column}")) for column, condition in event.when.items()]
@@ -101,7 +102,8 @@ class _Rows:
             return pl.lit(cell.value or None, pl.String)
         text = pl.col(f"={cell.column}")
         if cell.map is not None:
-            return text.replace_strict(list(cell.map), list(cell.map.values()), default=text, return_dtype=pl.String)
+            others = [other or None for other in cell.map.values()]
+            return text.replace_strict(list(cell.map), others, default=text, return_dtype=pl.String)
         if cell.scale is not None:
             number = text.str.strip_chars().cast(pl.Float64, strict=False) * float(cell.scale)
             return pl.coalesce(number.round(9).cast(pl.String), text)
@@ -114,18 +116,20 @@ class _Rows:
     def times(self, at: At) -> pl.Series:
         """The instant that each row of the table has there; null where there is none."""
         if at not in self.read:
-            written = (
-                self.table[f"={at.column[0]}"] if len(at.column) == 1 else self.cells.select(_joined(at)).to_series()
-            )
-            if written.dtype == pl.String and len(at.column) == 1:
-                written = self.cells[f"={at.column[0]}"]
-            found = instants(written, self.mapping.time)
+            found = instants(self._as_written(at.column), self.mapping.time)
             if at.plus is not None:
                 seconds = self.cells[f"={at.plus}"].str.strip_chars().cast(pl.Float64, strict=False)
-                finite = seconds.set(~seconds.is_finite().fill_null(False), None)
-                found = found + (finite * 1e6).round().cast(pl.Int64).cast(pl.Duration("us"))
+                sane = seconds.set(~(seconds.abs() <= LONGEST_SPAN_S).fill_null(False), None)
+                found = found + (sane * 1e6).round().cast(pl.Int64).cast(pl.Duration("us"))
             self.read[at] = found
         return self.read[at]
+
+    def _as_written(self, columns: Sequence[str]) -> pl.Series:
+        """The cells that hold a time: as the file has them where they are dates, else text, joined with a space."""
+        native = self.table[f"={columns[0]}"]
+        if len(columns) == 1 and native.dtype.is_temporal():
+            return native
+        return self.cells.select(_joined(columns).alias("written")).to_series()
 
     def without(
         self, cells: pl.DataFrame, bad: pl.Expr, column: str, message: pl.Expr, *, hard: bool = True
@@ -168,13 +172,15 @@ def _as_text(table: pl.DataFrame, missing: list[str]) -> pl.DataFrame:
     return texts.select(pl.when(~pl.col(name).is_in(missing)).then(pl.col(name)).alias(name) for name in names)
 
 
-def _joined(at: At) -> pl.Expr:
-    """The written time: cells joined with a space, null where one of them (or of the seconds added) is empty."""
-    parts = [pl.col(f"={column}") for column in at.column]
-    text = pl.concat_str(parts, separator=" ")
-    if at.plus is None:
-        return text
-    return pl.concat_str(text, pl.lit(" + "), pl.col(f"={at.plus}"), pl.lit(" s"))
+def _joined(columns: Sequence[str]) -> pl.Expr:
+    """Cells joined with a space; null where one of them is empty."""
+    return pl.concat_str([pl.col(f"={column}") for column in columns], separator=" ")
+
+
+def _written(at: At) -> pl.Expr:
+    """A time as it is written; null where any part of it, or of the seconds added, is empty."""
+    text = _joined(at.column)
+    return text if at.plus is None else pl.concat_str(text, pl.lit(" + "), pl.col(f"={at.plus}"), pl.lit(" s"))
 
 
 def _name(at: At) -> str:
