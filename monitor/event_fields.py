@@ -200,8 +200,10 @@ CODE_OF: Final[dict[str, int]] = _Codes({name: code for code, name in enumerate(
 
 def nearest_type(name: str) -> str | None:
     """The known type name that `name` was most likely meant to be."""
-    tail = (name.rpartition("sqm.")[2] or name)[-80:]
-    close = get_close_matches(tail.lower(), TYPE_NAMES, n=1, cutoff=0.5)
+    tail = (name.rpartition("sqm.")[2] or name)[-80:].lower()
+    ending = "." + tail.rpartition(".")[2]
+    alike = [known for known in TYPE_NAMES if known.endswith(ending)]
+    close = get_close_matches(tail, alike or TYPE_NAMES, n=1, cutoff=0 if alike else 0.5)
     return close[0] if close else None
 
 

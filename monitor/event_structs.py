@@ -64,7 +64,7 @@ def _add_data(draft: Draft, rows: list[Any], shape: Shape) -> None:
         draft.fields[field.name] = column
         draft.faults += faults
         if field.value is Value.LABEL:
-            _note_cleared(draft, field, column)
+            _note_cleared(draft, field, column, counts)
     if answers:
         add_answers(draft, answers)
 
@@ -84,12 +84,15 @@ def _only(values: list[Any], counts: Flags | None) -> list[Any]:
     return [value if counted else None for value, counted in zip(values, counts.tolist(), strict=True)]
 
 
-def _note_cleared(draft: Draft, field: Field, column: pl.Series) -> None:
+def _note_cleared(draft: Draft, field: Field, column: pl.Series, counts: Flags | None) -> None:
     """Adds the label's bit to `cleared` where it was null, and empties it where it is absent."""
     if column.null_count():
-        bit = column.is_null().cast(pl.UInt8) * (1 << LABELS.index(field.name))
+        cleared = column.is_null() if counts is None else column.is_null() & pl.Series(counts)
+        bits = cleared.cast(pl.UInt8) * (1 << LABELS.index(field.name))
         before = draft.fields.get("cleared")
-        draft.fields["cleared"] = (bit if before is None else before | bit).alias("cleared")
+        if before is not None:
+            bits |= before.fill_null(0)
+        draft.fields["cleared"] = bits.set(bits == 0, None).alias("cleared")
     empty = column == ""
     if empty.any():
         draft.fields[field.name] = column.set(empty, None)

@@ -16,7 +16,7 @@ MOST: Final = int(np.datetime64("9999-12-31T23:59:59.999999", "us").astype(np.in
 
 _LONGEST = 64  # characters; a longer text is no time
 _SECOND = 1_000_000
-_LIKE_A_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d)?(\.\d+)?")
+_LIKE_A_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d)?(\.\d+)?", re.ASCII)
 
 
 def micros_of(texts: Sequence[str]) -> tuple[Micros, Flags]:
@@ -147,6 +147,8 @@ def _offset(text: Bytes, digits: Bytes, end: int) -> tuple[Micros, Flags]:
 
 def fault_of(text: str) -> str:
     """Why a text that `micros_of` refused is not a time, as a clause."""
+    if len(text) > _LONGEST:
+        return f"is too long (expected at most {_LONGEST} characters)"
     if match := _LIKE_A_TIME.match(text):
         rest = text[match.end() :]
         if not rest:
@@ -155,6 +157,6 @@ def fault_of(text: str) -> str:
             return "has no seconds"
         if text[17:19] == "60":
             return "is a leap second"
-        if re.fullmatch(r"[Zz]|[+-]\d\d:\d\d", rest):
+        if re.fullmatch(r"[Zz]|[+-]\d\d:\d\d", rest, re.ASCII):
             return "does not exist in the calendar"
     return "is not RFC 3339"

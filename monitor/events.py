@@ -94,11 +94,11 @@ def read_draft(draft: Draft, origin: pl.DataFrame, *, future_after: datetime | N
         for name, given in (("id", draft.ids), ("source", draft.sources), ("subject", draft.subjects))
     }
     faults = faults_of(draft, attributes, future_after=future_after)
-    case_keys, event_keys = _keys(attributes["subject"], attributes["source"], attributes["id"])
-    if event_keys is None:
+    keys = _keys(attributes["subject"], attributes["source"], attributes["id"])
+    if keys.nul:
         for texts in attributes.values():
             faults += nul_faults(texts)
-    columns: dict[str, pl.Series | None] = {**_columns(draft), "case_key": case_keys, "event_key": event_keys}
+    columns = _columns(draft) | {"case_key": keys.case, "event_key": keys.event}
     columns |= {"id": attributes["id"], "source": attributes["source"], "case": attributes["subject"]}
     empty_columns = {dtype: nothing("", dtype, draft.height) for dtype in set(EVENTS.values())}
     events = pl.DataFrame(
@@ -168,17 +168,21 @@ def _quoted(column: pl.Series) -> pl.Series:
     return '"' + column + '"'
 
 
-def _keys(case: pl.Series, source: pl.Series, identifier: pl.Series) -> tuple[pl.Series, pl.Series | None]:
-    """The 128-bit keys of cases and of events (monitor/keys.py); no event keys if a text holds a NUL character.
+class _Keys(NamedTuple):
+    """The 128-bit keys of monitor/keys.py; `nul`: a text holds a NUL character, so that its event key is ambiguous."""
 
-    Through Binary columns: their values come out as bytes at half the cost of encoding each text.
-    """
+    case: pl.Series
+    event: pl.Series
+    nul: bool
+
+
+def _keys(case: pl.Series, source: pl.Series, identifier: pl.Series) -> _Keys:
+    """Keys of cases and events, through Binary columns: bytes come out of them at half the cost of encoding texts."""
     case_keys = keys_from_bytes(b"".join(map(_digest, case.cast(pl.Binary).to_list())))
     texts = pl.select(pl.concat_str([case, source, identifier], separator="\0").cast(pl.Binary))  # `event_key_text`
     encoded = texts.to_series().to_list()
-    if np.count_nonzero(np.frombuffer(b"".join(encoded), np.uint8) == 0) != 2 * len(encoded):
-        return case_keys, None
-    return case_keys, keys_from_bytes(b"".join(map(_digest, encoded)))
+    zeros = np.count_nonzero(np.frombuffer(b"".join(encoded), np.uint8) == 0)
+    return _Keys(case_keys, keys_from_bytes(b"".join(map(_digest, encoded))), nul=bool(zeros != 2 * len(encoded)))
 
 
 def _refused(draft: Draft, first: dict[int, Fault], origin: pl.DataFrame) -> pl.DataFrame:
