@@ -109,15 +109,19 @@ class Broker:
         progress: Progress = quiet,
     ) -> None:
         self.data_dir = data_dir.absolute()
-        self.bootstrap = ""
         self._properties = dict(properties or {})
         self._format_arguments = list(format_arguments)
         self._heap = heap
         self._cache = cache
         self._progress = progress
-        self._ports = ports  # of the broker and the controller
+        self._ports = ports or free_ports()  # of the broker and the controller
         self._process: subprocess.Popen[bytes] | None = None
         self._given_up = threading.Event()
+
+    @property
+    def bootstrap(self) -> str:
+        """Its address, known before it is up."""
+        return f"127.0.0.1:{self._ports[0]}"
 
     @property
     def running(self) -> bool:
@@ -135,8 +139,6 @@ class Broker:
             return self
         self._given_up.clear()
         jars = classpath(self._cache, self._unless_given_up)
-        self._ports = self._ports or free_ports()
-        self.bootstrap = f"127.0.0.1:{self._ports[0]}"
         (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)
         settings = self._write_settings()
         java = self._java(jars)
@@ -156,25 +158,14 @@ class Broker:
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Shut down cleanly, within those seconds; the data stays."""
-        if self._process is None:
-            return
-        assert self._process.stdin is not None
-        self._process.stdin.close()  # the guard takes it as the word to stop
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        if self._process is not None:
+            release(self._process, seconds)
         self._process = None
 
     def kill(self) -> None:
         """End it as a power cut would (SIGKILL)."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        if self._process is not None:
+            put_down(self._process)
         self._process = None
 
     def restart(self) -> Self:
@@ -227,7 +218,6 @@ class Broker:
         ]
 
     def _write_settings(self) -> Path:
-        assert self._ports is not None
         broker, controller = self._ports
         own = {
             "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
@@ -266,15 +256,40 @@ class Broker:
             time.sleep(0.02)
 
 
-def guarded(command: Sequence[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start `command` under the guard: it ends once the answer's stdin is closed, or this process dies."""
+def guarded(
+    command: Sequence[str],
+    stdout: IO[bytes] | int,
+    stderr: IO[bytes] | int | None = subprocess.STDOUT,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start `command` under the guard: it ends once it is released, or this process dies."""
     return subprocess.Popen(
         [sys.executable, "-I", "-S", str(GUARD), *command],
         stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=output,
+        stdout=stdout,
+        stderr=stderr,
+        env=env,
         start_new_session=True,
     )
+
+
+def release(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """End what runs under the guard: asked first, killed after those seconds."""
+    assert process.stdin is not None
+    process.stdin.close()  # the guard takes it as the word to stop
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        put_down(process)
+
+
+def put_down(process: subprocess.Popen[bytes]) -> None:
+    """Kill the guard and all that it runs."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
 
 
 def free_ports() -> tuple[int, int]:

@@ -4,15 +4,14 @@ import asyncio
 import fcntl
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -23,7 +22,7 @@ from api.commands.options import with_settings
 from api.commands.roles import Process, until_told
 from api.commands.run import ALL
 from consumers import logs
-from consumers.broker import GUARD, Broker
+from consumers.broker import Broker, guarded, release
 from consumers.kafka_jars import kafka_version
 from consumers.settings import NESTED, PREFIX, Settings
 from monitor.policy import PolicySet
@@ -32,6 +31,9 @@ POLICY: Final = Path(__file__).resolve().parents[2] / "consumers" / "simulate" /
 SIMULATOR_SECONDS: Final = 3.0  # to end when asked
 BROKER_SECONDS: Final = 4.0
 HANDED_ON: Final = ("bootstrap", "topic_prefix", "events_topics", "partitions", "replication")
+RETRY_SECONDS: Final = 0.5  # how often the simulated services look whether Kafka is up
+
+T = TypeVar("T")
 
 
 @with_settings("kafka", "worker", "judge", "api")
@@ -61,71 +63,47 @@ class Demo:
         self._listening = listening
         self._seed = seed
         self._broker: Broker | None = None
-        self._simulator: asyncio.subprocess.Process | None = None
+        self._simulator: subprocess.Popen[bytes] | None = None
         self._begun = time.monotonic()
 
     async def run(self) -> None:
         """Until SIGINT or SIGTERM, or until a part fails, which is raised."""
         stopping = asyncio.Event()
         with until_told(stopping):
-            work = asyncio.create_task(self._work(stopping))
-            told = asyncio.create_task(stopping.wait())
             try:
-                await asyncio.wait([work, told], return_when=asyncio.FIRST_COMPLETED)
-                if not work.done() and self._simulator is None:
-                    work.cancel()  # still starting
-                await asyncio.wait([work])
-                if not work.cancelled():
-                    work.result()
+                if await unless(stopping, self._prepare()):
+                    await self._serve(self._settings, stopping)
             finally:
-                told.cancel()
                 await self._end()
 
-    async def _work(self, stopping: asyncio.Event) -> None:
-        settings = self._settings
-        if "bootstrap" not in settings.kafka.model_fields_set:
-            settings = await self._start_broker()
-        await self._start_simulator(settings, stopping)
-        if stopping.is_set():
-            return
-        await self._serve(settings, stopping)
-
-    async def _start_broker(self) -> Settings:
-        """Settings that name the demo's own broker, once it is up."""
+    async def _prepare(self) -> bool:
+        """Kafka is up and all that happened up to now is published."""
         with progress(f"Fetching Apache Kafka {kafka_version()} (once)", "bytes") as told:
-            self._broker = Broker(self._settings.data_dir / "kafka", progress=told)
-            await self._broker.astart()
-        where = f"{self._broker.bootstrap}, its data in {self._settings.data_dir / 'kafka'}"
-        said.print(f"Apache Kafka {kafka_version()} is up at {where} ({self._seconds()})")
-        kafka = self._settings.kafka.model_copy(update={"bootstrap": self._broker.bootstrap})
-        return self._settings.model_copy(update={"kafka": kafka})
-
-    async def _start_simulator(self, settings: Settings, stopping: asyncio.Event) -> None:
-        """The simulated services, once all that happened up to now is published."""
-        command = [sys.executable, "-m", "consumers.simulate", "--seed", str(self._seed)]
-        self._simulator = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(GUARD), *command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | handed_on(settings),
-            start_new_session=True,
-        )
-        reading = asyncio.create_task(self._history())
-        told = asyncio.create_task(stopping.wait())
-        await asyncio.wait([reading, told], return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
-        if stopping.is_set():
-            reading.cancel()
-            return
-        events = reading.result()
+            if "bootstrap" not in self._settings.kafka.model_fields_set:
+                self._broker = Broker(self._settings.data_dir / "kafka", progress=told)
+                kafka = self._settings.kafka.model_copy(update={"bootstrap": self._broker.bootstrap})
+                self._settings = self._settings.model_copy(update={"kafka": kafka})
+            # The simulated services make up their past while Kafka starts.
+            self._simulator = self._started_simulator()
+            if self._broker is not None:
+                await self._broker.astart()
+        if self._broker is not None:
+            where = f"{self._broker.bootstrap}, its data in {self._settings.data_dir / 'kafka'}"
+            said.print(f"Apache Kafka {kafka_version()} is up at {where} ({self._seconds()})")
+        events = await self._history(self._simulator)
         said.print(f"{events:,} events of the past are published ({self._seconds()})")
+        return True
 
-    async def _history(self) -> int:
-        assert self._simulator is not None
-        assert self._simulator.stdout is not None
+    def _started_simulator(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "consumers.simulate", "--seed", str(self._seed)]
+        return guarded(command, subprocess.PIPE, None, os.environ | handed_on(self._settings))
+
+    async def _history(self, simulator: subprocess.Popen[bytes]) -> int:
+        """Follow what the simulated services say until they are live; how many events were published."""
+        assert simulator.stdout is not None
         events = 0
         with progress("What happened up to now", "events") as told:
-            while line := await self._simulator.stdout.readline():
+            while line := await asyncio.to_thread(simulator.stdout.readline):
                 word: dict[str, Any] = json.loads(line)
                 if "live" in word:
                     return events
@@ -148,13 +126,13 @@ class Demo:
     async def _watch(self, stopping: asyncio.Event) -> None:
         """Without the simulated services the page goes stale: say so."""
         assert self._simulator is not None
-        await self._simulator.wait()
+        await asyncio.to_thread(self._simulator.wait)
         if not stopping.is_set():
             said.print("The simulated services have ended: nothing new will come (they say why above).", style="red")
 
     async def _end(self) -> None:
         if self._simulator is not None:
-            await end(self._simulator, SIMULATOR_SECONDS)
+            await asyncio.to_thread(release, self._simulator, SIMULATOR_SECONDS)
         if self._broker is not None:
             await self._broker.astop(BROKER_SECONDS)
 
@@ -168,20 +146,23 @@ def handed_on(settings: Settings) -> dict[str, str]:
     words = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in kafka.items()}
     return {
         f"{PREFIX}DATA_DIR": str(settings.data_dir),
-        f"{PREFIX}LOG_LEVEL": settings.log_level,
+        f"{PREFIX}LOG_LEVEL": "error",  # that Kafka is away is said by the roles, too
+        f"{PREFIX}KAFKA{NESTED}RETRY_PAUSE_SECONDS": str(RETRY_SECONDS),
         **{f"{PREFIX}KAFKA{NESTED}{name.upper()}": word for name, word in words.items()},
     }
 
 
-async def end(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """End a process that runs under the guard: asked first, then killed with all of its own."""
-    assert process.stdin is not None
-    process.stdin.close()
+async def unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What `work` answers; None if it was cancelled because `stopping` was set before."""
+    task, told = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
     try:
-        await asyncio.wait_for(process.wait(), seconds)
-    except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await asyncio.wait([task, told], return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        return None if task.cancelled() else task.result()
+    finally:
+        told.cancel()
 
 
 @contextmanager

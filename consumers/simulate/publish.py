@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from aiokafka import TopicPartition
@@ -13,7 +14,7 @@ from consumers import topics
 from consumers.client import Pauses, Producer, consumer, passing, persist, producer, started
 from consumers.settings import Settings
 from consumers.simulate.encode import ENCODINGS, Record, history, with_partitions
-from consumers.simulate.plan import Plan
+from consumers.simulate.plan import Plan, instant
 from consumers.simulate.services import SERVICES
 from consumers.simulate.stream import Stream
 
@@ -32,6 +33,13 @@ class NotOurs(Exception):
     retriable = False
 
 
+class _Made(NamedTuple):
+    stream: Stream  # taken from up to now
+    since: datetime | None  # up to when everything was sent before; None: nothing was
+    records: list[Record]
+    events: int
+
+
 class Publisher:
     """The simulated services of one data folder on one cluster."""
 
@@ -46,16 +54,35 @@ class Publisher:
 
     async def catch_up(self, told: Told = lambda done, of: None) -> int:
         """Publish what happened up to now: 30 days in an empty topic, else since the last run. Answers how much."""
-        self._partitions = await topics.ensure(self._kafka)
         now = _now()
-        plan, since = await self._plan(now)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        plan.save(self._path, since or now - timedelta(days=365))
-        self._stream = await asyncio.to_thread(Stream, plan, since)
-        missing = await asyncio.to_thread(self._stream.take, now)
-        await self._deliver(history(with_partitions(missing, self._partitions)), missing.height, told, as_of_then=True)
-        plan.save(self._path, now)
-        return missing.height
+        # What will most likely be sent is made while Kafka is still starting.
+        making = asyncio.create_task(asyncio.to_thread(self._made, now, self._kafka.partitions, afresh=False))
+        self._partitions = await topics.ensure(self._kafka)
+        empty = await persist("looking at the events", self._kafka, self._is_empty)
+        if not empty and not self._path.exists():
+            raise NotOurs(
+                f"{self._topic} at {self._kafka.bootstrap} already holds events, and {self._path} that would say "
+                "how to go on is missing: name another SQM_KAFKA__TOPIC_PREFIX for the simulated services"
+            )
+        made = await making
+        if self._partitions != self._kafka.partitions or (empty and made.since is not None):
+            made = await asyncio.to_thread(self._made, now, self._partitions, afresh=empty)
+        self._stream = made.stream
+        self._stream.plan.save(self._path, made.since or instant(made.stream.plan.origin))
+        await self._deliver(made.records, made.events, told, as_of_then=True)
+        self._stream.plan.save(self._path, now)
+        return made.events
+
+    def _made(self, now: datetime, partitions: int, *, afresh: bool) -> "_Made":
+        """The records up to `now`, following on what the data folder says was sent."""
+        plan, since = Plan.begin(self._seed, now), None
+        if self._path.exists() and not afresh:
+            plan, since = Plan.load(self._path)
+            plan = plan.resume(since, now)
+        stream = Stream(plan, since)
+        missing = with_partitions(stream.take(now), partitions)
+        return _Made(stream, since, list(history(missing)), missing.height)
 
     async def go_on(self) -> None:
         """Publish what happens, as it happens, until cancelled."""
@@ -76,18 +103,6 @@ class Publisher:
         finally:
             if self._producer is not None:
                 await self._producer.close()
-
-    async def _plan(self, now: datetime) -> tuple[Plan, datetime | None]:
-        """The plan and the instant up to which it was carried out; a new one if the topic is empty."""
-        if await persist("looking at the events", self._kafka, self._is_empty):
-            return Plan.begin(self._seed, now), None
-        if not self._path.exists():
-            raise NotOurs(
-                f"{self._topic} at {self._kafka.bootstrap} already holds events, and {self._path} that would say "
-                "how to go on is missing: name another SQM_KAFKA__TOPIC_PREFIX for the simulated services"
-            )
-        plan, since = Plan.load(self._path)
-        return plan.resume(since, now), since
 
     async def _is_empty(self) -> bool:
         reader = await started(consumer(self._kafka))
