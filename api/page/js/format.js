@@ -1,0 +1,72 @@
+// Values as people read them.
+
+const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dayFormat = new Intl.DateTimeFormat(undefined, {
+  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+});
+const integer = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+
+export const NONE = "–";
+
+export function count(value) {
+  return value === null || value === undefined ? NONE : integer.format(value);
+}
+
+export function decimal(value, digits = 2) {
+  return value === null || value === undefined ? NONE : value.toFixed(digits);
+}
+
+/** A ratio as a percentage that never rounds up to 100 % nor down to 0 %. */
+export function percent(ratio, digits = 1) {
+  if (ratio === null || ratio === undefined) return NONE;
+  const scale = 10 ** digits;
+  let shown = Math.round(ratio * 100 * scale) / scale;
+  if (ratio < 1 && shown >= 100) shown = 100 - 1 / scale;
+  if (ratio > 0 && shown <= 0) shown = 1 / scale;
+  return `${shown.toFixed(digits)} %`;
+}
+
+/** Seconds in the two largest units that matter: 3 m 20 s, 2 h 5 m, 1 d 4 h. */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return NONE;
+  const sign = seconds < 0 ? "−" : "";
+  const total = Math.abs(seconds);
+  if (total < 10) return `${sign}${total.toFixed(1)} s`;
+  const whole = Math.floor(total);
+  const units = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
+  const first = units.findIndex(([size]) => whole >= size);
+  const parts = units.slice(first, first + 2).map(([size, name], place) => {
+    const over = place === 0 ? whole : whole % units[first][0];
+    return [Math.floor(over / size), name];
+  });
+  return sign + parts.filter(([n], place) => place === 0 || n > 0).map(([n, name]) => `${n} ${name}`).join(" ");
+}
+
+export function timeOfDay(text) {
+  return text ? clockFormat.format(new Date(text)) : NONE;
+}
+
+export function moment(text) {
+  return text ? dayFormat.format(new Date(text)) : NONE;
+}
+
+/** An indicator's value in its unit. */
+export function measured(value, unit) {
+  if (value === null || value === undefined) return NONE;
+  if (unit === "ratio") return percent(value);
+  if (unit === "seconds") return duration(value);
+  return decimal(value, Math.abs(value) < 100 ? 2 : 1);
+}
+
+const CLOCKS = {
+  first_response: "first response", next_response: "next response", resolution: "resolution",
+  total_resolution: "total resolution", acknowledgement: "acknowledgement", promise: "promise",
+};
+
+export function clockName(clock) {
+  return CLOCKS[clock] ?? clock;
+}
+
+export function labelText(labels) {
+  return Object.values(labels).join(" · ");
+}

@@ -1,0 +1,53 @@
+// Where every event went.
+
+import { assembled, byId, keyed, make, mark, parts, say, show } from "./dom.js";
+import { count, decimal, duration } from "./format.js";
+
+const SHOWN = [
+  ["counted", "counted"], ["duplicate", "duplicate"], ["late", "late"], ["rejected", "refused"],
+  ["corrected", "verdicts corrected"], ["cases_opened", "cases opened"], ["cases_closed", "closed"], ["cases_open", "open"],
+  ["cases_unopened", "not opened yet"], ["cases_inconsistent", "contradictory"], ["overflowed", "labels rolled up"],
+];
+
+export function showLedger(tick) {
+  const ledger = tick.ledger;
+  const balance = byId("balance");
+  mark(balance, "state", ledger.balanced ? "ok" : "breached");
+  say(balance, ledger.balanced
+    ? `Balanced: each of ${count(ledger.read)} events read is accounted for.`
+    : "NOT BALANCED: events are missing or counted twice. The figures cannot be trusted.");
+  const items = [
+    { name: "events a second", value: decimal(tick.rate_per_second, 1) },
+    { name: "behind", value: tick.lag_seconds === null ? "–" : duration(tick.lag_seconds) },
+    ...SHOWN.filter(([key]) => key in ledger).map(([key, name]) => ({ name, value: count(ledger[key]) })),
+  ];
+  keyed(byId("ledger"), items, (item) => item.name, create, (element, item) => {
+    say(element.firstChild, item.name);
+    say(element.lastChild, item.value);
+  });
+  showRefusals(ledger);
+}
+
+function create() {
+  const pair = make("div");
+  pair.append(make("dt"), make("dd", "number"));
+  return pair;
+}
+
+function showRefusals(ledger) {
+  const reasons = Object.entries(ledger.rejected_by_reason).map(([reason, n]) => ({ reason, n, link: true }));
+  const items = reasons.map((item) => ({ ...item, text: `${count(item.n)} refused: ${item.reason.replaceAll("_", " ")}` }));
+  if (ledger.overflowed) {
+    items.push({ reason: "overflow", text: `${count(ledger.overflowed)} combinations of labels are counted as __other__ (limits.series)` });
+  }
+  show(byId("refusals"), items.length > 0);
+  keyed(byId("refusals"), items, (item) => item.reason, createRefusal, (row, item) => {
+    const link = parts(row).link;
+    say(link, item.text);
+    if (item.link) link.href = `v1/rejected?reason=${encodeURIComponent(item.reason)}`;
+  });
+}
+
+function createRefusal() {
+  return assembled("li", "refusal", [["a", "link", ""]]);
+}
