@@ -1,0 +1,85 @@
+"""The Boston example comes out to the unit: from the file, from any shuffle of it, in time and in memory."""
+
+import gzip
+import json
+import random
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "deploy/examples/boston311"
+DATA = FOLDER / "boston311-2015-h1.csv.gz"
+SQM = Path(sys.executable).with_name("sqm")
+
+SECONDS, MEGABYTES = 10, 1_000
+
+CLOCK = {"met": 27_255, "breached": 15_726, "inconsistent": 40, "excluded": 0, "no_target": 14_527}
+
+
+def replay(data: Path, *more: str) -> dict[str, Any]:
+    command = [SQM, "replay", data, "--mapping", FOLDER / "mapping.yaml", "--policy", FOLDER / "policy.yaml", "--json"]
+    done = subprocess.run([*command, *more], capture_output=True, check=True, text=True)
+    assert done.stderr == ""
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
+
+
+@pytest.fixture(scope="module")
+def summary() -> dict[str, Any]:
+    return replay(DATA)
+
+
+def test_the_table_comes_out_to_the_unit(summary: dict[str, Any]) -> None:
+    clock = summary["clocks"]["promise"]
+    assert {name: clock[name] for name in CLOCK} == CLOCK
+    assert clock["open"] + clock["at_risk"] == 571
+    ledger = summary["ledger"]
+    assert (ledger["read"], ledger["counted"], ledger["rejected"]) == (107_245, 107_245, 0)
+    assert (ledger["cases_opened"], ledger["cases_inconsistent"], ledger["rows_unreadable"]) == (58_119, 84, 0)
+    assert ledger["cases_opened"] == ledger["cases_closed"] + ledger["cases_open"]
+
+
+def test_each_department_has_its_objective(summary: dict[str, Any]) -> None:
+    requests = pl.read_csv(DATA, infer_schema=False)
+    promised = requests.filter(pl.col("TARGET_DT").is_not_null())["Department"].unique()
+    assert {sla["labels"]["team"] for sla in summary["slas"]} == set(promised)
+
+
+def test_breached_clocks_are_those_closed_late_and_those_still_open(tmp_path: Path) -> None:
+    out = tmp_path / "verdicts.parquet"
+    replay(DATA, "--verdicts", str(out))
+    rows = pl.read_parquet(out)
+    breached = rows.filter(pl.col("outcome") == "breached")
+    assert breached["stopped"].is_not_null().sum() == 10_025
+    assert breached["stopped"].is_null().sum() == 5_701
+    assert (breached["due"] < breached["stopped"]).all()  # null, where it still runs, is not false
+    assert rows.height == sum(CLOCK.values()) - CLOCK["no_target"] + 571
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_shuffle_of_the_file_gives_the_same_figures(summary: dict[str, Any], tmp_path: Path, seed: int) -> None:
+    header, *rows = gzip.decompress(DATA.read_bytes()).splitlines(keepends=True)
+    random.Random(seed).shuffle(rows)
+    shuffled = tmp_path / "shuffled.csv"
+    shuffled.write_bytes(header + b"".join(rows))
+    assert replay(shuffled) == summary
+
+
+def test_it_takes_at_most_ten_seconds_and_a_gigabyte() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    replay(DATA)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Seconds of the processor, so that what else runs on the machine does not count.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < SECONDS
+    assert after.ru_maxrss < MEGABYTES * 1_000  # KiB, of the greatest child so far
+
+
+def test_the_manual_of_the_example_states_these_figures() -> None:
+    text = (FOLDER / "README.md").read_text()
+    for figure in ("27,255", "10,025", "5,701", "571", "| 40 |", "14,527", "107,245"):
+        assert figure in text
