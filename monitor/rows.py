@@ -57,7 +57,7 @@ class Rows:
     def least(self, column: str) -> object | None:
         """The least value of a column over all rows; None where there is none."""
         values = [value for chunk in self._chunks if (value := chunk[column].min()) is not None]
-        return min(values) if values else None  # type: ignore[type-var]
+        return min(values) if values else None
 
     def where(self, condition: pl.Expr) -> pl.DataFrame:
         """The rows that fulfil a condition."""
