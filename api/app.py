@@ -92,6 +92,7 @@ def create_app(context: Context) -> FastAPI:
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.context = context
     problems.install(app)
@@ -124,6 +125,10 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             shapes[model.__name__] = own
         for name in ("HTTPValidationError", "ValidationError"):
             shapes.pop(name, None)
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                if "422" in operation["responses"]:  # FastAPI's own shape of it is not ours
+                    operation["responses"]["422"] = problems.responses("bad-parameter")[422]
         app.openapi_schema = schema
     return app.openapi_schema
 

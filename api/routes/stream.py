@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
 from api.context import Here
@@ -82,7 +82,7 @@ SHAPES = (Tick, Alert, Verdict)  # of `data`, for the OpenAPI components
 @router.get(
     "/stream",
     summary="What happens, as it happens",
-    response_class=StreamResponse,
+    response_class=StreamingResponse,
     responses={**_SAID, **responses("busy")},
 )
 async def stream(
