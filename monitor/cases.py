@@ -169,6 +169,18 @@ def enumerated(codes: npt.NDArray[np.uint8], dtype: pl.Enum) -> pl.Series:
     return pl.Series(codes, dtype=pl.UInt8).cat.to(dtype)
 
 
+def gathered(frame: pl.DataFrame, index: Ints) -> pl.DataFrame:
+    """The rows at `index`; columns without any value, which most labels are, cost nothing."""
+    rows = pl.Series(index)
+    blank = {name for name in frame.columns if frame[name].null_count() == frame.height}
+    return frame.select(
+        pl.Series(name, [None], dtype=frame.schema[name]).new_from_index(0, len(index))
+        if name in blank
+        else frame[name].gather(rows)
+        for name in frame.columns
+    )
+
+
 def last_where(mask: Mask, start: Ints) -> Ints:
     """For each position the last one at or before it, and not before `start` there, where `mask` holds; else -1."""
     last = np.maximum.accumulate(np.where(mask, np.arange(len(mask)), -1)) if len(mask) else np.empty(0, np.int64)
@@ -285,7 +297,7 @@ def _labels(
     before = (count - sets)[first[:-1]] if len(first) > 1 else np.empty(0, np.int64)
     state = np.where(count > before[case], count, 0)
     setters = np.flatnonzero(sets)
-    given = history.select((*LABELS, "cleared")).select(pl.all().gather(row[setters]))
+    given = gathered(history.select((*LABELS, "cleared")), row[setters])
     start = before[case[setters]]  # of the setters of the case, the first one's position among `setters`
     columns = [_in_force(given, number, start) for number in range(len(LABELS))]
     labels = pl.concat([empty(LABEL_COLUMNS).clear(1), pl.DataFrame(columns)])

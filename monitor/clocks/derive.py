@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Final
 
 import numpy as np
 import polars as pl
 
-from monitor.cases import Cases, Ints, enumerated, instants, ordered
+from monitor.cases import Cases, Ints, enumerated, gathered, ordered
 from monitor.clocks.cycles import cycles
 from monitor.clocks.openings import Openings, promised, truncated
 from monitor.clocks.outcome import NONE, Rows, judge
@@ -14,8 +15,8 @@ from monitor.clocks.pauses import resolved
 from monitor.clocks.rules import Rules, microseconds, rules_of
 from monitor.clocks.segments import Runs, Segments
 from monitor.clocks.timing import Timing
-from monitor.frames import CLOCK, OUTCOME, SPAN, VERDICTS, conform, empty
-from monitor.names import CLOCKS, LABELS, Clock, Kind
+from monitor.frames import CLOCK, INSTANT, OUTCOME, SPAN, VERDICTS, conform, empty
+from monitor.names import CLOCKS, Clock, Kind
 from monitor.policy import PolicySet
 
 
@@ -102,7 +103,7 @@ def _frame(cases: Cases, rules: Rules, version: Ints, rows: Rows) -> pl.DataFram
     """VERDICTS of the rows."""
     first = cases.first[rows.case]
     policy = version[rows.case]
-    labels = cases.labels.select(pl.all().gather(rows.state))
+    line = np.where(rows.line < 0, NONE, rows.line - rules.first_line[policy])
     frame = pl.DataFrame(
         {
             "case_key": cases.column("case_key", first),
@@ -111,24 +112,21 @@ def _frame(cases: Cases, rules: Rules, version: Ints, rows: Rows) -> pl.DataFram
             "cycle": rows.cycle,
             "complaint": cases.complaint()[rows.case],
             "policy": policy,
-            "line": _spans(np.where(rows.line < 0, NONE, rows.line - rules.first_line[policy])),
-            "target": _spans(rows.target).cast(SPAN),
-            "started": instants(rows.started),
-            "due": instants(rows.due, rows.due != NONE),
-            "stopped": instants(rows.stopped, rows.stopped != NONE),
             "outcome": enumerated(rows.outcome, OUTCOME),
             "cut": rows.cut,
             "on_arrival": rows.on_arrival,
-            "elapsed": _spans(rows.elapsed).cast(SPAN),
-            "paused": _spans(rows.paused).cast(SPAN),
-            "decided": instants(rows.decided, rows.decided != NONE),
-            "wake": instants(rows.wake, rows.wake != NONE),
-            **{label: labels[label] for label in LABELS},
+            "line": line,
+            **{name: getattr(rows, name) for name in (*_INSTANTS, *_SPANS)},
         }
     )
-    return conform(frame, VERDICTS)
+    nullable = [_known("line"), *(_known(n).cast(INSTANT) for n in _INSTANTS), *(_known(n).cast(SPAN) for n in _SPANS)]
+    return conform(frame.with_columns(*nullable, *gathered(cases.labels, rows.state)), VERDICTS)
 
 
-def _spans(values: Ints) -> pl.Series:
-    """Values, null where NONE."""
-    return pl.Series(values).set(pl.Series(values == NONE), None)
+_INSTANTS: Final = ("started", "due", "stopped", "decided", "wake")
+_SPANS: Final = ("target", "elapsed", "paused")
+
+
+def _known(name: str) -> pl.Expr:
+    """The column, null where NONE."""
+    return pl.when(pl.col(name) != NONE).then(pl.col(name))

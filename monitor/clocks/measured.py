@@ -18,7 +18,7 @@ _CODE = {outcome: np.uint8(code) for code, outcome in enumerate(OUTCOMES)}
 def measured(events: pl.DataFrame, policies: PolicySet, now: datetime) -> pl.DataFrame:
     """Two verdicts of each event: reported seconds against the target's seconds, without calendars and pauses.
 
-    `started` and `due` are null, the event's time is their stop and decided. Abandoned ones are excluded; without a
+    `started` and `due` are null, the event's time is `stopped` and `decided`. Abandoned ones are excluded; without a
     reported time, or under a line of business days, there is no target.
 
     :param events: EVENTS of kind measured
@@ -31,7 +31,7 @@ def measured(events: pl.DataFrame, policies: PolicySet, now: datetime) -> pl.Dat
     version = rules.version_of(events["time"].to_physical().to_numpy())
     chosen = rules.choose(events.select(*LABELS, "complaint"), version, list(_REPORTED))
     parts = [_verdicts(events, rules, version, clock, chosen[clock]) for clock in _REPORTED]
-    return pl.concat(parts, rechunk=True)
+    return pl.concat(parts)
 
 
 def _verdicts(events: pl.DataFrame, rules: Rules, version: Ints, clock: Clock, line: Ints) -> pl.DataFrame:
