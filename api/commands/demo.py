@@ -29,7 +29,7 @@ from monitor.policy import PolicySet
 
 POLICY: Final = Path(__file__).resolve().parents[2] / "consumers" / "simulate" / "demo.yaml"
 SIMULATOR_SECONDS: Final = 3.0  # to end when asked
-BROKER_SECONDS: Final = 4.0
+BROKER_SECONDS: Final = 3.5
 HANDED_ON: Final = ("bootstrap", "topic_prefix", "events_topics", "partitions", "replication")
 RETRY_SECONDS: Final = 0.5  # how often the simulated services look whether Kafka is up
 
@@ -118,10 +118,12 @@ class Demo:
         said.print("Within two minutes one of the services will slow down: watch its burn alert fire, and resolve.")
         said.print("Ctrl-C ends it all; the data stays.")
         watching = asyncio.create_task(self._watch(stopping))
+        ending = asyncio.create_task(self._end_simulator(stopping))
         try:
             await process.finished(stopping)
         finally:
             watching.cancel()
+            ending.cancel()
 
     async def _watch(self, stopping: asyncio.Event) -> None:
         """Without the simulated services the page goes stale: say so."""
@@ -129,6 +131,12 @@ class Demo:
         await asyncio.to_thread(self._simulator.wait)
         if not stopping.is_set():
             said.print("The simulated services have ended: nothing new will come (they say why above).", style="red")
+
+    async def _end_simulator(self, stopping: asyncio.Event) -> None:
+        """Once told to stop: meanwhile the roles finish what they do."""
+        await stopping.wait()
+        if self._simulator is not None:
+            await asyncio.to_thread(release, self._simulator, SIMULATOR_SECONDS)
 
     async def _end(self) -> None:
         if self._simulator is not None:

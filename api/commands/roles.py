@@ -25,7 +25,7 @@ from monitor.policy import PolicySet, default_policy
 log = structlog.get_logger()
 
 CLOSING_SECONDS: Final = 1  # that open connections may take to finish
-STOP_SECONDS: Final = 5.0  # that everything may take to finish what it does; then it is cancelled
+STOP_SECONDS: Final = 4.0  # that everything may take to finish what it does; then it is cancelled
 
 
 class Server(uvicorn.Server):
@@ -96,7 +96,7 @@ class Process:
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=STOP_SECONDS / 2)
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS / 4)
 
     def _run(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))

@@ -82,7 +82,7 @@ ENCODINGS: Mapping[str, Callable[[pl.DataFrame], Iterator[Record]]] = {
 }
 
 
-def history(events: pl.DataFrame, every: str = "3h") -> Iterator[Record]:
+def history(events: pl.DataFrame, every: str = "1d") -> Iterator[Record]:
     """Many events (in the order of time) in few records: an exporter that wakes up `every` so often."""
     for part in events.with_columns(pl.col("time").dt.truncate(every).alias("slice")).partition_by(
         "slice", maintain_order=True, include_key=False
