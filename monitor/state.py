@@ -228,8 +228,7 @@ class State:
             "ids": self.ids.frame(),
         }
         parts = {name: rows.filter(TABLES[name].slice_of() == number) for name, rows in whole.items()}
-        tiers = self.tiers.rows()
-        parts[TIER_CELLS] = tiers.filter(TABLES["cells"].slice_of() == number)
+        parts[TIER_CELLS] = self.tiers.rows(number, SLICES)
         if number == 0:
             parts |= self._unsliced()
         return {name: rows for name, rows in parts.items() if rows.height}

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from monitor.frames import BUCKET, CELLS, Columns, conform
-from monitor.sums import Sums, packed, unpacked
+from monitor.sums import Sums, packed, series_of_key, unpacked
 
 BUCKET_SPAN: Final = timedelta(seconds=10)
 ALL_TIME: Final = "all"
@@ -322,14 +322,16 @@ class Tiers:
             return self._all.projected(name, project)
         return self._tiers[tier].moving(name, start, end, project, anchored).frame()
 
-    def rows(self) -> pl.DataFrame:
-        """Everything held, as TIER_ROWS."""
-        parts = [unpacked(self._all.sums.frame()).with_columns(tier=pl.lit(ALL_TIME))]
+    def rows(self, part: int = 0, of: int = 1) -> pl.DataFrame:
+        """What is held of the series with `series % of == part`, as TIER_ROWS."""
+        mine = series_of_key() % of == part
+        parts = [unpacked(self._all.sums.frame().filter(mine)).with_columns(tier=pl.lit(ALL_TIME))]
         for name, held in self._tiers.items():
             horizon = self._horizon(held.tier)
             first = held.tier.first(horizon) if horizon is not None else -(2**31)
-            parts.append(unpacked(held.between(first, 2**31 - 1)).with_columns(tier=pl.lit(name)))
-        return pl.concat([conform(part, TIER_ROWS) for part in parts])
+            rows = held.between(first, 2**31 - 1).filter(mine)
+            parts.append(unpacked(rows).with_columns(tier=pl.lit(name)))
+        return pl.concat([conform(rows, TIER_ROWS) for rows in parts])
 
     def add_rows(self, rows: pl.DataFrame) -> None:
         """Add TIER_ROWS, each to its own tier only."""

@@ -108,6 +108,14 @@ def test_a_snapshot_made_anew_goes_on_as_the_original_does(before: list[Row], af
     assert dict(anew.rows().schema) == dict(TIER_ROWS)
 
 
+@given(ROWS)
+def test_a_snapshot_may_be_cut_by_series_into_parts_that_make_the_whole(rows: list[Row]) -> None:
+    tiers = added(rows)
+    cut = pl.concat([tiers.rows(part, 3) for part in range(3)])
+    assert all(set(tiers.rows(part, 3)["series"] % 3) <= {part} for part in range(3))
+    assert windows(Tiers.from_rows(cut)) == windows(Tiers.from_rows(tiers.rows()))
+
+
 @pytest.mark.parametrize(
     ("seconds", "counts"),
     [(0, True), (-300, True), (-310, False), (-299, True), (10, False), (9, True)],
