@@ -7,6 +7,7 @@ from typing import NamedTuple
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
+from consumers.arrow_claims import ClaimError, check_claims
 from monitor.event_columns import draft_of_columns
 from monitor.event_faults import Refused, clipped, unreadable
 from monitor.events import Read, read_draft
@@ -23,7 +24,12 @@ class Table(NamedTuple):
 def read_stream(value: bytes) -> pl.DataFrame:
     """The table of an Arrow IPC stream; raises `Refused`."""
     try:
+        check_claims(value)
         return pl.read_ipc_stream(BytesIO(value))
+    except ClaimError as error:
+        if error.too_large:
+            raise Refused(unreadable(Refusal.TOO_LARGE, f"the Arrow IPC stream has {error}")) from None
+        raise Refused(unreadable(Refusal.DAMAGED_RECORD, f"not an Arrow IPC stream: {error}")) from None
     except (PolarsError, PanicException, OSError, ValueError, TypeError, RuntimeError, OverflowError) as error:
         message = f"not an Arrow IPC stream: {clipped(str(error), 120)}"
         raise Refused(unreadable(Refusal.DAMAGED_RECORD, message)) from None
