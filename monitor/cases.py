@@ -55,9 +55,9 @@ class Cases:
 
     def mask(self, *kinds: Kind) -> Mask:
         """N: which events are of one of these kinds."""
-        if len(kinds) == 1:
-            return np.asarray(self.kind == CODE[kinds[0]])
-        return np.isin(self.kind, [CODE[kind] for kind in kinds])
+        wanted = np.zeros(len(KINDS), dtype=bool)
+        wanted[[CODE[kind] for kind in kinds]] = True
+        return wanted[self.kind]
 
     def column(self, name: str, index: Ints) -> pl.Series:
         """Values of a HISTORY column for the events at `index`."""
@@ -215,7 +215,7 @@ def _order(history: pl.DataFrame) -> tuple[Ints, Ints]:
     key = history["case_key"]
     low = key.cast(pl.Int64, wrap_numerical=True).to_numpy().view(np.uint64)
     high = (key // 2**64).cast(pl.Int64).to_numpy()
-    by_time = None if bool(np.all(time[1:] >= time[:-1])) else np.argsort(time, kind="stable")
+    by_time = None if bool(np.all(time[1:] >= time[:-1])) else np.argsort(time)  # ties are settled below
     row = _group(low if by_time is None else low[by_time])
     if by_time is not None:
         row = by_time[row]

@@ -148,8 +148,9 @@ def _reported_due(
     runs: Runs, parts: Segments, decision: _Decision, outcome: npt.NDArray[np.uint8], timing: Timing, end: Ints
 ) -> Ints:
     """The due as it stands in the verdict; NEVER where there is none."""
-    kept = np.isin(outcome, [OUTCOME_CODE[o] for o in (Outcome.MET, Outcome.BREACHED, Outcome.OPEN)])
-    due = np.where(kept, decision.due, NEVER)
+    kept = np.zeros(len(OUTCOMES), dtype=bool)
+    kept[[OUTCOME_CODE[o] for o in (Outcome.MET, Outcome.BREACHED, Outcome.OPEN)]] = True
+    due = np.where(kept[outcome], decision.due, NEVER)
     if parts.due is None:
         met = np.flatnonzero(outcome == OUTCOME_CODE[Outcome.MET])
         at = decision.segment[met]

@@ -9,6 +9,7 @@ from monitor.cases import Cases, Ints
 from monitor.clocks.business_days import due_in_days, share_of_days
 from monitor.clocks.pauses import Active, Stretches, paused
 from monitor.clocks.rules import NEVER, Rules
+from monitor.names import Kind
 
 
 @dataclass
@@ -23,6 +24,11 @@ class Timing:
     rules: Rules
     gaps: Stretches | None = None
     _active: dict[tuple[int, int], Active] = field(default_factory=dict)
+    _pauses: Ints = field(init=False)  # as rules.pauses; where nothing was paused no line has any
+
+    def __post_init__(self) -> None:
+        pauses = self.rules.pauses
+        self._pauses = pauses if self.cases.mask(Kind.PAUSED).any() else np.zeros_like(pauses)
 
     def active(self, calendar: int, pauses: int) -> Active:
         """Active time under one calendar and one set of reasons, by their places in `rules`."""
@@ -97,7 +103,11 @@ class Timing:
     def _groups(self, line: Ints) -> Iterator[tuple[Ints | slice, Active]]:
         """Rows that share a calendar and a set of reasons."""
         sets = len(self.rules.pause_sets)
-        group = self.rules.calendar[line] * sets + self.rules.pauses[line]
+        groups = self.rules.calendar * sets + self._pauses
+        if not groups.any():
+            yield slice(None), self.active(0, 0)
+            return
+        group = groups[line]
         different = np.flatnonzero(np.bincount(group)).tolist()
         for number in different:
             rows = slice(None) if len(different) == 1 else np.flatnonzero(group == number)
