@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands.common import policies_of, said, unusable_input
+from api.commands.common import policies_of, said
 from monitor.policy.words import in_plain_words
 
 
@@ -14,8 +14,7 @@ def check(
     policy: Annotated[list[Path], typer.Argument(help="Policy files: the versions of one policy.", show_default=False)],
 ) -> None:
     """Say what a policy promises, or what is wrong with it (then exit code 2)."""
-    with unusable_input():
-        policies = policies_of(policy)
+    policies = policies_of(policy)
     for line in in_plain_words(policies, datetime.now(UTC).date()):
         typer.echo(line)
     for hint in policies.hints:

@@ -1,43 +1,20 @@
-"""What commands share: reading policies and mappings, saying what is wrong, exit codes."""
+"""What commands on files share. What cannot be used at all is raised, and told by `api.cli.main`."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from consumers.tables import FileError
 from monitor.mapping import MappingDocument, load_mapping
-from monitor.policy import FileProblems, PolicySet, default_policy, load
+from monitor.policy import PolicySet, default_policy, load
 
-UNUSABLE, UNREADABLE = 2, 1  # exit codes: input that cannot be used at all; rows that cannot be read, with --strict
+UNREADABLE = 1  # exit code with --strict: rows that cannot be read
 
 said = Console(stderr=True, highlight=False, soft_wrap=True)
-
-T = TypeVar("T")
-
-
-def stop(message: str, code: int = UNUSABLE) -> NoReturn:
-    """End the command with a message on standard error."""
-    said.print(message, style="red", markup=False)
-    raise typer.Exit(code)
-
-
-@contextmanager
-def unusable_input() -> Iterator[None]:
-    """Ends the command with exit code 2 and what is wrong, where files cannot be used."""
-    try:
-        yield
-    except FileProblems as error:
-        for problem in error.problems:
-            said.print(str(problem), style="red", markup=False)
-        raise typer.Exit(UNUSABLE) from None
-    except FileError as error:
-        stop(str(error))
 
 
 def policies_of(paths: Sequence[Path]) -> PolicySet:

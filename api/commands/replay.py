@@ -8,11 +8,13 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from api.commands.common import UNREADABLE, mapping_of, policies_of, progress_bar, said, stop, unusable_input
+from api.commands.common import UNREADABLE, mapping_of, policies_of, progress_bar, said
 from api.commands.tables import print_summary
 from consumers.files_read import Gathered, gather, sources
 from consumers.replay import Replayed, verdicts
 from consumers.replay import replay as replayed
+from consumers.settings import load
+from consumers.tables import FileError
 from monitor.policy import PolicySet
 from monitor.policy.values import parse_instant
 from monitor.verdict_rows import csv_text
@@ -37,7 +39,9 @@ def _instant(written: str) -> datetime:
 def replay(
     files: Files,
     mapping: Mappings = None,
-    policy: Annotated[list[Path] | None, typer.Option(help="Policy files; default: the built-in policy.")] = None,
+    policy: Annotated[
+        list[Path] | None, typer.Option(help="Policy files; default: SQM_POLICY, else the built-in one.")
+    ] = None,
     now: Annotated[
         datetime | None, typer.Option(parser=_instant, help="Instant of the figures; default: the newest event's.")
     ] = None,
@@ -49,10 +53,9 @@ def replay(
 ) -> None:
     """Judge the events of files in one batch, without Kafka."""
     _check_output(verdicts_to)
-    with unusable_input():
-        policies = policies_of(policy or [])
-        gathered = gathered_from(files, mapping or [])
-        result = replayed(gathered, policies, now=now, wall=datetime.now(UTC))
+    policies = policies_of(policy or load().policy)
+    gathered = gathered_from(files, mapping or [])
+    result = replayed(gathered, policies, now=now, wall=datetime.now(UTC))
     tell_unreadable(gathered)
     if verdicts_to is not None:
         _write(verdicts_to, verdicts(result, policies))
@@ -89,9 +92,9 @@ def _lost(lost: int, cells: int) -> str:
 
 def _check_output(path: Path | None) -> None:
     if path is not None and path.suffix.lower() not in (".csv", ".parquet"):
-        stop(f"{path}: verdicts are written as .csv or .parquet")
+        raise FileError(f"{path}: verdicts are written as .csv or .parquet")
     if path is not None and not path.parent.is_dir():
-        stop(f"{path.parent}: there is no such folder")
+        raise FileError(f"{path.parent}: there is no such folder")
 
 
 def _write(path: Path, rows: pl.DataFrame) -> None:
@@ -101,7 +104,7 @@ def _write(path: Path, rows: pl.DataFrame) -> None:
         else:
             rows.write_parquet(path)
     except OSError as error:
-        stop(f"{path}: {error.strerror or error}")
+        raise FileError(f"{path}: {error.strerror or error}") from None
 
 
 def _print(result: Replayed, policies: PolicySet, *, as_json: bool) -> None:

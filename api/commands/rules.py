@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands.common import policies_of, unusable_input
+from api.commands.common import policies_of
 from monitor import rules as monitor_rules
 
 
@@ -13,6 +13,4 @@ def rules(
     policy: Annotated[list[Path], typer.Argument(help="Policy files: the versions of one policy.", show_default=False)],
 ) -> None:
     """Print a Prometheus rule file for the objectives of the newest version."""
-    with unusable_input():
-        policies = policies_of(policy)
-    typer.echo(monitor_rules.rules(policies.newest), nl=False)
+    typer.echo(monitor_rules.rules(policies_of(policy).newest), nl=False)

@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
-from api.commands.common import UNREADABLE, policies_of, progress_bar, said, unusable_input
+from api.commands.common import UNREADABLE, policies_of, progress_bar, said
+from api.commands.options import with_settings
 from api.commands.replay import Files, Mappings, gathered_from, tell_unreadable
+from consumers import logs
 from consumers.send import Outgoing, Sent, outgoing
 from consumers.send import send as publish
 from consumers.settings import Settings
 
 
+@with_settings("kafka")
 def send(
     settings: Settings,
     files: Files,
@@ -21,12 +24,12 @@ def send(
     strict: Annotated[bool, typer.Option(help="Exit with 1 if any row cannot be read.")] = False,
 ) -> None:
     """Publish the events of files, as CloudEvents keyed by their case."""
-    with unusable_input():
-        skew = policies_of(settings.policy).newest.limits.future_skew
-        gathered = gathered_from(files, mapping or [])
-        records = outgoing(gathered, future_after=datetime.now(UTC) + skew)
-        tell_unreadable(gathered)
-        sent = asyncio.run(_sent(records, settings, rate))
+    logs.configure(settings)
+    skew = policies_of(settings.policy).newest.limits.future_skew
+    gathered = gathered_from(files, mapping or [])
+    records = outgoing(gathered, future_after=datetime.now(UTC) + skew)
+    tell_unreadable(gathered)
+    sent = asyncio.run(_sent(records, settings, rate))
     said.print(f"{sent.events:,} events sent to {sent.topics[0]} at {settings.kafka.bootstrap}", markup=False)
     if strict and gathered.unreadable.height:
         raise typer.Exit(UNREADABLE)
