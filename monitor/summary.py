@@ -87,7 +87,9 @@ def _slas(states: Mapping[int, State], policies: PolicySet, now: datetime) -> li
 def _indicators(states: Mapping[int, State], policies: PolicySet, now: datetime) -> list[dict[str, Any]]:
     window = read(states, policies.newest.labels, None, now)
     figures = indicators(window.cells, window.groups.height, policies.newest.limits.min_n)
-    rows = figures.join(window.groups, on="group", how="left", maintain_order="left")
+    # A value under which nothing counts any more (a late event moved it elsewhere) must not show that it once did.
+    counting = (pl.col("group") == 0) | pl.col("group").is_in(window.cells["group"].unique().implode())
+    rows = figures.filter(counting).join(window.groups, on="group", how="left", maintain_order="left")
     return [
         {
             "id": row["id"],
