@@ -24,7 +24,7 @@ class Interval(NamedTuple):
 def wilson(part: npt.ArrayLike, n: npt.ArrayLike) -> Interval:
     """Bounds of a proportion `part / n` (Wilson 1927): they stay within 0 and 1, also for 0 of n and n of n.
 
-        (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)
+    (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)
     """
     share, n = _share(part, n)
     middle = share + Z**2 / (2 * n)
