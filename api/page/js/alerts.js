@@ -1,37 +1,47 @@
-// Alerts with their reason: those that fire, then those that ended.
+// Alerts with their reason: those that fire, the loudest first, then those that ended.
 
-import { assembled, byId, keyed, make, mark, parts, say, sayTime, show } from "./dom.js";
+import { linkTo } from "./address.js";
+import { assembled, byId, keyed, mark, parts, say, sayTime, show } from "./dom.js";
 import { count, moment } from "./format.js";
 
+const SHOWN = 6; // as in the style sheet
 const ENDED_SHOWN = 20;
+const LOUDNESS = ["page", "ticket", "info"];
+
+const ENDS = { resolved: "ended", historic: "long past" };
 
 function create(alert) {
   const row = assembled("li", "alert", [
     ["span", "severity", "badge"], ["span", "title", "title"], ["time", "since", "since"], ["span", "detail", "detail"],
   ]);
   if (alert.case) {
-    const link = make("a", "", `case ${alert.case}`);
-    link.href = caseLink(alert.case);
+    const link = assembled("span", "more", [["a", "case", ""]]);
     row.append(link);
   }
   return row;
 }
 
-export function caseLink(id) {
-  return `#case=${encodeURIComponent(id)}`;
-}
-
 function update(row, alert) {
   const part = parts(row);
-  mark(row, "severity", alert.state === "firing" ? alert.severity : "ended");
-  say(part.severity, alert.state === "firing" ? alert.severity : alert.state);
+  const firing = alert.state === "firing";
+  mark(row, "severity", firing ? alert.severity : "ended");
+  mark(row, "reason", alert.reason);
+  say(part.severity, firing ? alert.severity : ENDS[alert.state]);
   say(part.title, alert.title);
-  sayTime(part.since, alert.state === "firing" ? alert.since : (alert.resolved_at ?? alert.at), moment);
-  say(part.detail, `${alert.detail} [${alert.reason}]`);
+  sayTime(part.since, firing ? alert.since : (alert.resolved_at ?? alert.at), moment);
+  say(part.detail, `${alert.detail} [${alert.reason.replaceAll("_", " ")}]`);
+  if (part.case) {
+    say(part.case, `Case ${alert.case}`);
+    part.case.href = linkTo({ case: alert.case });
+  }
+}
+
+function louder(a, b) {
+  return LOUDNESS.indexOf(a.severity) - LOUDNESS.indexOf(b.severity) || (b.since ?? "").localeCompare(a.since ?? "");
 }
 
 export function showAlerts(alerts) {
-  const firing = alerts.filter((alert) => alert.state === "firing");
+  const firing = alerts.filter((alert) => alert.state === "firing").sort(louder);
   const ended = alerts.filter((alert) => alert.state !== "firing");
   keyed(byId("alerts"), firing, (alert) => alert.id, create, update);
   keyed(byId("alerts-ended"), ended.slice(0, ENDED_SHOWN), (alert) => alert.id, create, update);
@@ -39,4 +49,13 @@ export function showAlerts(alerts) {
   say(byId("ended-count"), count(ended.length));
   show(byId("alerts-none"), firing.length === 0);
   show(byId("ended"), ended.length > 0);
+  const more = byId("alerts-more");
+  show(more, firing.length > SHOWN);
+  say(more, byId("alerts").classList.contains("all") ? "Show fewer" : `Show ${count(firing.length - SHOWN)} more`);
 }
+
+byId("alerts-more").addEventListener("click", (event) => {
+  const all = byId("alerts").classList.toggle("all");
+  event.target.setAttribute("aria-expanded", String(all));
+  say(event.target, all ? "Show fewer" : "Show all");
+});

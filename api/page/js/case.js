@@ -1,5 +1,6 @@
 // One case: what happened to it and what became of its clocks.
 
+import { linkTo } from "./address.js";
 import { byId, make, mark, say, show } from "./dom.js";
 import { clockName, duration, labelText, moment } from "./format.js";
 
@@ -14,10 +15,13 @@ function table(heads, rows) {
   const element = make("table");
   const head = make("thead");
   head.append(cells(make("tr"), heads, "th"));
+  for (const cell of head.querySelectorAll("th")) cell.scope = "col";
   const body = make("tbody");
   body.append(...rows);
   element.append(head, body);
-  return element;
+  const frame = make("div", "scrolls");
+  frame.append(element);
+  return frame;
 }
 
 function verdictRow(verdict) {
@@ -32,31 +36,25 @@ function verdictRow(verdict) {
 }
 
 function eventRow(event) {
-  const data = Object.entries(event.data).map(([name, value]) => `${name} ${value}`);
-  return cells(make("tr"), [moment(event.time), event.type, [labelText(event.labels), ...data].filter(Boolean).join(", "), event.source]);
+  const data = Object.entries(event.data).map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`);
+  const what = event.type.replace(/^(interaction|complaint)\./, "").replaceAll("_", " ");
+  return cells(make("tr"), [moment(event.time), what, [labelText(event.labels), ...data].filter(Boolean).join(", "), event.source]);
 }
 
 function draw(found) {
   const facts = [found.complaint ? "complaint" : "interaction", found.phase, labelText(found.labels)];
   byId("case-body").replaceChildren(
-    make("p", "", facts.filter(Boolean).join(" – ")),
+    make("p", "facts", facts.filter(Boolean).join(" – ")),
     make("h3", "", "Clocks"),
-    table(["Clock", "Outcome", "Started", "Due", "Stopped", "Took", "Paused"], found.verdicts.map(verdictRow)),
+    found.verdicts.length
+      ? table(["Clock", "Outcome", "Started", "Due", "Stopped", "Took", "Paused"], found.verdicts.map(verdictRow))
+      : make("p", "none", "No clock has a target for this case."),
     make("h3", "", "Events"),
     table(["When", "What", "With", "Source"], found.events.map(eventRow)),
   );
 }
 
-export async function showCase(id) {
-  if (wanted === id) return;
-  wanted = id;
-  show(byId("case"), id !== null);
-  if (id === null) return;
-  say(byId("case-title"), `Case ${id}`);
-  const close = make("a", "close", "close");
-  close.href = "#";
-  byId("case-title").append(" ", close);
-  say(byId("case-body"), "Loading …");
+async function load(id) {
   try {
     const answer = await fetch(`v1/cases/${encodeURIComponent(id)}`);
     const found = await answer.json();
@@ -66,5 +64,21 @@ export async function showCase(id) {
   } catch {
     if (wanted === id) say(byId("case-body"), "The case could not be loaded: no connection.");
   }
-  byId("case").scrollIntoView({ block: "start" });
+}
+
+export async function showCase(id) {
+  byId("case-close").href = linkTo({ case: "" });
+  if (wanted === id) return;
+  wanted = id;
+  show(byId("case"), id !== null);
+  if (id === null) return;
+  say(byId("case-title"), `Case ${id}`);
+  say(byId("case-body"), "Loading …");
+  await load(id);
+  if (wanted === id) byId("case").scrollIntoView({ block: "start" });
+}
+
+/** Something became known about a case: load it again if it is the one that is looked at. */
+export function caseChanged(id) {
+  if (id !== null && id === wanted) load(id);
 }

@@ -2,43 +2,67 @@
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { byId, make } from "./dom.js";
-import { duration, percent } from "./format.js";
+import { axisTime, duration, percent } from "./format.js";
 
-const KEPT = 900; // ticks, about a quarter of an hour
-const HEIGHT = 130;
+const KEPT_SECONDS = 900;
+const LEAST_SECONDS = 120; // the time axis is never shorter, so that it does not race at first
+const MINUTES = [60, 120, 300, 600];
+const HEIGHT = 120;
 
 const CHARTS = [
-  { title: "Events a second", of: (tick) => tick.rate_per_second, format: (v) => v.toFixed(0) },
-  { title: "First response, 95th percentile, last hour", of: (tick) => indicator(tick, "first_response_p95_seconds"), format: duration },
-  { title: "Answered within target, last hour", of: (tick) => indicator(tick, "first_response_within_ratio"), format: (v) => percent(v) },
-  { title: "Running clocks at risk", of: (tick) => sum(tick.services, "at_risk"), format: (v) => v.toFixed(0) },
+  { title: "Events a second, all services", of: (tick) => tick.rate_per_second, format: (v) => v.toFixed(v < 10 ? 1 : 0), least: 1 },
+  { title: "First response, 95th percentile, last hour", of: ofIndicator("first_response_p95_seconds"), format: duration, least: 1 },
+  { title: "Answered within target, last hour", of: ofIndicator("first_response_within_ratio"), format: (v) => percent(v), share: true },
+  { title: "Running clocks at risk", of: atRisk, format: (v) => v.toFixed(0), least: 4 },
 ];
 
-function indicator(tick, id) {
-  const found = tick.indicators.find((item) => item.id === id && item.window === "1h");
-  return found ? found.value : null;
-}
-
-function sum(rows, key) {
-  return rows.reduce((total, row) => total + row[key], 0);
-}
-
+let ticks = []; // what the charts need of each tick: {at, rows: Map of service -> a value for each chart}
 let drawn = [];
-let subject = null;
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+
+function ofIndicator(id) {
+  return (tick, service) => {
+    const wanted = (item) => item.id === id && item.window === "1h" && (item.labels.service ?? "") === service;
+    return tick.indicators.find(wanted)?.value ?? null;
+  };
+}
+
+function atRisk(tick, service) {
+  const rows = service ? tick.services.filter((row) => row.service === service) : tick.services;
+  return rows.reduce((total, row) => total + row.at_risk, 0);
+}
+
+export function addTick(tick) {
+  const rows = new Map(["", ...tick.services.map((row) => row.service)].map((service) =>
+    [service, CHARTS.map((chart) => chart.of(tick, service))]));
+  const at = Date.parse(tick.wall) / 1000;
+  ticks.push({ at, rows });
+  ticks = ticks.filter((kept) => kept.at > at - KEPT_SECONDS);
+}
 
 function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+function timeRange(plot, low, high) {
+  return [Math.min(low ?? 0, (high ?? 0) - LEAST_SECONDS), high ?? LEAST_SECONDS];
+}
+
+/** Counts and times stand on zero; shares keep their distance to 100 % visible. */
+function valueRange(chart) {
+  if (chart.share) return (plot, low) => [Math.max(0, Math.min(0.9, Math.floor((low ?? 1) * 20) / 20)), 1];
+  return (plot, low, high) => [0, Math.max(chart.least, (high ?? 0) * 1.15)];
+}
+
 function options(chart, width) {
-  const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
+  const axis = { stroke: color("--quiet"), font: "12px system-ui, sans-serif", grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
   return {
-    width, height: HEIGHT, legend: { show: false }, cursor: { y: false },
-    scales: { y: { range: (plot, low, high) => [Math.min(0, low ?? 0), (high ?? 0) > 0 ? high * 1.1 : 1] } },
+    width, height: HEIGHT, legend: { show: false }, cursor: { show: false }, padding: [8, 16, 0, 0],
+    scales: { x: { range: timeRange }, y: { range: valueRange(chart) } },
     series: [{}, { stroke: color("--accent"), width: 1.5, spanGaps: false, points: { show: false } }],
     axes: [
-      { ...axis, space: 70 },
-      { ...axis, size: 64, values: (plot, values) => values.map((value) => chart.format(value)) },
+      { ...axis, space: 60, size: 24, incrs: MINUTES, values: (plot, values) => values.map(axisTime) },
+      { ...axis, space: 26, size: 62, values: (plot, values) => values.map(chart.format) },
     ],
   };
 }
@@ -46,34 +70,26 @@ function options(chart, width) {
 function build() {
   const parent = byId("charts");
   parent.replaceChildren();
-  drawn = CHARTS.map((chart, number) => {
+  drawn = CHARTS.map((chart) => {
     const figure = make("figure");
     figure.append(make("figcaption", "", chart.title));
     parent.append(figure);
-    const width = Math.max(200, figure.clientWidth);
-    const data = drawn[number]?.data ?? [[], []];
-    return { chart, figure, data, plot: new uPlot(options(chart, width), data, figure) };
+    return { figure, plot: new uPlot(options(chart, Math.max(200, figure.clientWidth)), [[], []], figure) };
   });
 }
 
-export function drawCharts(tick, service) {
-  if (subject !== service) {
-    subject = service;
-    drawn = [];
-  }
+export function drawCharts(service) {
+  if (document.hidden) return;
   if (!drawn.length) build();
-  for (const item of drawn) {
-    const [times, values] = item.data;
-    times.push(Date.parse(tick.wall) / 1000);
-    values.push(item.chart.of(tick));
-    if (times.length > KEPT) {
-      times.shift();
-      values.shift();
-    }
-    if (!document.hidden) item.plot.setData(item.data);
-  }
+  const times = ticks.map((kept) => kept.at);
+  drawn.forEach(({ plot }, number) => plot.setData([times, ticks.map((kept) => kept.rows.get(service)?.[number] ?? null)]));
 }
 
-const rebuild = () => drawn.length && build();
-addEventListener("resize", () => drawn.forEach((item) => item.plot.setSize({ width: Math.max(200, item.figure.clientWidth), height: HEIGHT })));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", rebuild);
+function fit() {
+  for (const { figure, plot } of drawn) plot.setSize({ width: Math.max(200, figure.clientWidth), height: HEIGHT });
+}
+
+addEventListener("resize", fit);
+darkness.addEventListener("change", () => {
+  drawn = [];
+});

@@ -1,27 +1,27 @@
 // Running clocks, the least time left first; counted down between ticks.
 
+import { linkTo } from "./address.js";
 import { byId, keyed, make, mark, say, show } from "./dom.js";
 import { clockName, duration, labelText, percent } from "./format.js";
-import { caseLink } from "./alerts.js";
 
-let shown = { clocks: [], received: 0 };
+let shown = { clocks: [], now: 0, received: 0 };
 
 function create(clock) {
   const row = make("tr");
   const head = make("th");
   head.scope = "row";
-  const link = make("a", "", clock.case);
-  link.href = caseLink(clock.case);
-  head.append(link, make("small"));
+  head.append(make("a", "", clock.case), make("small"));
   row.append(head, make("td"), make("td", "number"), make("td", "number"));
+  head.firstChild.title = clock.case;
   return row;
 }
 
 function update(row, clock) {
   const [head, name, due, used] = row.children;
+  head.firstChild.href = linkTo({ case: clock.case });
   say(head.lastChild, labelText(clock.labels));
   say(name, clock.cycle > 1 ? `${clockName(clock.clock)} ${clock.cycle}` : clockName(clock.clock));
-  const left = clock.remaining_seconds - (performance.now() - shown.received) / 1000;
+  const left = (Date.parse(clock.due) - shown.now - (performance.now() - shown.received)) / 1000;
   say(due, left < 0 ? `${duration(Math.floor(-left))} ago` : duration(Math.floor(left)));
   due.title = clock.due;
   say(used, percent(clock.used_ratio, 0));
@@ -32,12 +32,13 @@ function draw() {
   keyed(byId("clocks"), shown.clocks, (c) => `${c.case}\n${c.clock}\n${c.cycle}`, create, update);
 }
 
-export function showClocks(clocks) {
-  shown = { clocks: clocks.filter((clock) => clock.due !== null), received: performance.now() };
+export function showClocks(clocks, now) {
+  shown = { clocks: clocks.filter((clock) => clock.due !== null), now: Date.parse(now), received: performance.now() };
   show(byId("clocks-none"), shown.clocks.length === 0);
   draw();
 }
 
+/** Between ticks the time that is left goes on getting less; without ticks nobody knows, so it stands still. */
 export function countDown() {
-  draw();
+  if (!document.body.classList.contains("lost")) draw();
 }

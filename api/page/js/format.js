@@ -1,8 +1,9 @@
 // Values as people read them.
 
-const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const minuteFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const dayFormat = new Intl.DateTimeFormat(undefined, {
-  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
 const integer = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 
@@ -26,11 +27,17 @@ export function percent(ratio, digits = 1) {
   return `${shown.toFixed(digits)} %`;
 }
 
+/** A goal as it was written: 95 %, 99.95 %. */
+export function share(ratio) {
+  return ratio === null || ratio === undefined ? NONE : `${Number((ratio * 100).toFixed(6))} %`;
+}
+
 /** Seconds in the two largest units that matter: 3 m 20 s, 2 h 5 m, 1 d 4 h. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return NONE;
   const sign = seconds < 0 ? "−" : "";
   const total = Math.abs(seconds);
+  if (total === 0) return "0 s";
   if (total < 10) return `${sign}${total.toFixed(1)} s`;
   const whole = Math.floor(total);
   const units = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
@@ -44,6 +51,11 @@ export function duration(seconds) {
 
 export function timeOfDay(text) {
   return text ? clockFormat.format(new Date(text)) : NONE;
+}
+
+/** Of an axis: seconds since the epoch. */
+export function axisTime(seconds) {
+  return minuteFormat.format(new Date(seconds * 1000));
 }
 
 export function moment(text) {

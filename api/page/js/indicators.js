@@ -1,32 +1,37 @@
 // Indicators by dimension, each with its interval and its n.
 
 import { assembled, byId, keyed, make, mark, parts, say } from "./dom.js";
-import { count, measured } from "./format.js";
+import { count, measured, NONE } from "./format.js";
 
 function createDimension(dimension) {
   const group = make("div", "dimension");
-  group.append(make("h3", "", dimension.name), make("ul", "rows"));
+  const heads = make("div", "indicator heads");
+  heads.append(make("h3", "", dimension.name), make("span", "value", "value"), make("span", "range", "95 % interval"), make("span", "n", "n"));
+  group.append(heads, make("ul", "rows"));
   return group;
 }
 
 function createIndicator() {
-  return assembled("li", "indicator", [["span", "title", "title"], ["span", "value", "value"], ["span", "range", "detail"]]);
+  return assembled("li", "indicator", [
+    ["span", "title", "title"], ["span", "value", "value"], ["span", "range", "range"], ["span", "n", "n"],
+  ]);
 }
 
 function updateIndicator(row, indicator) {
   const part = parts(row);
-  say(part.title, indicator.title);
   const few = indicator.value === null;
-  say(part.value, few ? `too few (n = ${count(indicator.n)})` : measured(indicator.value, indicator.unit));
+  say(part.title, indicator.title);
+  say(part.value, few ? "too few" : measured(indicator.value, indicator.unit));
   mark(row, "few", String(few));
-  say(part.range, few ? `at least ${count(indicator.min_n)} wanted` : rangeText(indicator));
-  row.title = `${indicator.id}: ${indicator.better} is better`;
+  say(part.range, few ? `at least ${count(indicator.min_n)}` : rangeText(indicator));
+  say(part.n, count(indicator.n));
+  const about = `${indicator.id}: ${indicator.better} is better`;
+  if (row.title !== about) row.title = about;
 }
 
 function rangeText(indicator) {
-  const n = `n = ${count(indicator.n)}`;
-  if (indicator.low === null) return n;
-  return `${measured(indicator.low, indicator.unit)} – ${measured(indicator.high, indicator.unit)}, ${n}`;
+  if (indicator.low === null) return NONE;
+  return `${measured(indicator.low, indicator.unit)} to ${measured(indicator.high, indicator.unit)}`;
 }
 
 export function showIndicators(indicators) {

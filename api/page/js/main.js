@@ -1,63 +1,73 @@
 // The live page: takes ticks from the stream and shows them, filtered by what the address says.
 
-import { byId, say } from "./dom.js";
+import { ask, asked, linkTo } from "./address.js";
+import { byId, say, show } from "./dom.js";
 import { showAlerts } from "./alerts.js";
-import { showCase } from "./case.js";
-import { drawCharts } from "./charts.js";
+import { caseChanged, showCase } from "./case.js";
+import { addTick, drawCharts } from "./charts.js";
 import { countDown, showClocks } from "./clocks.js";
+import { count } from "./format.js";
 import { showIndicators } from "./indicators.js";
 import { showLedger } from "./ledger.js";
 import { offerServices, showServices } from "./services.js";
 import { showSlas } from "./slas.js";
-import { showConnection, showStaleness, showVerdict } from "./status.js";
+import { showFreshness, showVerdict } from "./status.js";
 import { Stream } from "./stream.js";
 
 let tick = null;
-
-/** What the address asks for: #service=billing&window=1d&case=… */
-function asked() {
-  const wanted = new URLSearchParams(location.hash.slice(1));
-  return { service: wanted.get("service") ?? "", window: wanted.get("window") ?? "1h", case: wanted.get("case") };
-}
-
-function ask(changes) {
-  const wanted = new URLSearchParams(location.hash.slice(1));
-  for (const [name, value] of Object.entries(changes)) {
-    if (value) wanted.set(name, value);
-    else wanted.delete(name);
-  }
-  location.hash = wanted.toString();
-}
+let connection = { lost: false, silent: null };
 
 function ofService(rows, service) {
   return service ? rows.filter((row) => row.labels.service === service) : rows;
 }
 
 function draw() {
+  showFreshness(tick, connection);
   if (!tick) return;
   const { service, window } = asked();
   const slas = ofService(tick.slas, service);
   const alerts = ofService(tick.alerts, service);
-  const services = service ? tick.services.filter((row) => row.service === service) : tick.services;
-  const indicators = tick.indicators.filter((row) => (row.labels.service ?? "") === service);
   showVerdict(tick, slas, alerts);
-  showStaleness(tick);
+  showHidden(tick.slas.length - slas.length, tick.alerts, alerts);
   showAlerts(alerts);
   showSlas(slas);
-  showClocks(ofService(tick.clocks_next, service));
+  showClocks(ofService(tick.clocks_next, service), tick.now);
   offerServices(tick.services, service);
-  showServices(services);
-  showIndicators(indicators.filter((row) => row.window === window));
+  showServices(service ? tick.services.filter((row) => row.service === service) : tick.services);
+  const ofWindow = tick.indicators.filter((row) => row.window === window);
+  showIndicators(ofWindow.filter((row) => (row.labels.service ?? "") === service));
   showLedger(tick);
-  drawCharts({ ...tick, services, indicators }, service);
+  drawCharts(service);
   const from = tick.policy.effective_from ? `, in force since ${tick.policy.effective_from.slice(0, 10)}` : "";
-  say(byId("policy"), `Policy ${tick.policy.name}${from}`);
+  say(byId("policy"), `Policy ${tick.policy.name}${from}. Times in ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`);
+}
+
+/** A filter must not hide that something is wrong elsewhere. */
+function showHidden(slas, every, shown) {
+  const firing = every.length - shown.length && every.filter((a) => a.state === "firing" && !shown.includes(a)).length;
+  show(byId("hidden"), slas > 0 || firing > 0);
+  say(byId("hidden-what"), `Not shown, as of other services or of several: ${count(slas)} objectives, ${count(firing)} firing alerts.`);
+  byId("hidden-all").href = linkTo({ service: "" });
+}
+
+function onTick(news) {
+  tick = news;
+  addTick(tick);
+  draw();
+  document.body.dataset.tick = tick.tick;
 }
 
 function onAlert(alert) {
-  if (!tick) return;
-  tick.alerts = [alert, ...tick.alerts.filter((known) => known.id !== alert.id)];
-  draw();
+  if (tick) {
+    tick.alerts = [alert, ...tick.alerts.filter((known) => known.id !== alert.id)];
+    draw();
+  }
+  caseChanged(alert.case);
+}
+
+function onState(state) {
+  connection = state;
+  showFreshness(tick, connection);
 }
 
 addEventListener("hashchange", () => {
@@ -71,12 +81,4 @@ byId("window").value = asked().window;
 setInterval(countDown, 1000);
 showCase(asked().case);
 
-new Stream({
-  onTick: (news) => {
-    tick = news;
-    document.body.dataset.tick = news.tick;
-    draw();
-  },
-  onAlert,
-  onState: (state) => showConnection(state, tick),
-}).open();
+new Stream({ onTick, onAlert, onVerdict: (verdict) => caseChanged(verdict.case), onState }).open();

@@ -1,9 +1,9 @@
 // The first thing seen: the worst that is true, and whether the figures can be trusted.
 
-import { byId, mark, say, show } from "./dom.js";
-import { count, duration, labelText, percent, timeOfDay } from "./format.js";
+import { byId, mark, say } from "./dom.js";
+import { count, decimal, duration, labelText, percent, share, timeOfDay } from "./format.js";
 
-const STATES = { breached: "breached", burning: "burning", too_few: "too few events", ok: "kept", no_data: "no events" };
+const STATES = { breached: "breached", burning: "burning", too_few: "too few", ok: "kept", no_data: "no events" };
 
 export function stateName(state) {
   return STATES[state] ?? state;
@@ -14,53 +14,75 @@ function plural(n, one, many) {
 }
 
 export function showVerdict(tick, slas, alerts) {
-  const element = byId("verdict");
   const firing = alerts.filter((alert) => alert.state === "firing");
   const breached = slas.filter((sla) => sla.state === "breached");
   const burning = slas.filter((sla) => sla.state === "burning");
-  const worst = breached[0] ?? burning[0];
   const said = [];
+  if (!tick.ledger.balanced) said.push("The ledger does not balance: the figures cannot be trusted");
   if (breached.length) said.push(plural(breached.length, "objective breached", "objectives breached"));
-  if (burning.length) said.push(`${count(burning.length)} burning`);
+  if (burning.length) said.push(plural(burning.length, "objective burning", "objectives burning"));
   if (firing.length) said.push(plural(firing.length, "alert firing", "alerts firing"));
   let level = "good";
-  if (breached.length || firing.some((alert) => alert.severity === "page")) level = "bad";
-  else if (burning.length || firing.length) level = "warn";
-  let text = said.join(", ");
-  if (worst) {
-    const whose = labelText(worst.labels);
-    text += `. Worst: ${worst.title}${whose ? ` (${whose})` : ""}, ${percent(worst.compliance)} of ${percent(worst.goal)}`;
-  } else if (!text) {
-    text = slas.length ? "All objectives are kept, nothing is firing" : "Nothing is firing";
-  }
-  say(element, `${text}.`);
-  mark(element, "level", level);
+  if (!tick.ledger.balanced || breached.length || firing.some((alert) => alert.severity === "page")) level = "bad";
+  else if (said.length) level = "warn";
+  const worst = breached[0] ?? burning[0];
+  say(byId("verdict-said"), `${said.length ? said.join(", ") : calmText(slas)}.`);
+  say(byId("verdict-worst"), worstText(worst));
+  mark(byId("verdict"), "level", level);
   document.title = `${level === "good" ? "✓" : "⚠"} ${said[0] ?? "all kept"} – sqm`;
+}
+
+function worstText(worst) {
+  if (!worst) return "";
+  const whose = labelText(worst.labels);
+  return `Worst: ${whose ? `${whose}: ` : ""}${worst.title}, ${percent(worst.compliance)} of ${share(worst.goal)}.`;
+}
+
+function calmText(slas) {
+  if (!slas.length) return "Nothing is firing";
+  const open = slas.filter((sla) => sla.state !== "ok").length;
+  if (open === 0) return "All objectives are kept, nothing is firing";
+  return `No objective is breached, nothing is firing (${plural(open, "has", "have")} too few events to say)`;
 }
 
 /** What makes the figures of this tick less than current, in words; empty when nothing does. */
 export function staleness(tick) {
   const reasons = Object.values(tick.troubles ?? {});
-  if (tick.current_share < 1) {
-    reasons.push(`${percent(1 - tick.current_share, 0)} of the partitions are behind`);
-  }
-  if (!reasons.length) return "";
-  const lag = tick.lag_seconds > 5 ? `, ${duration(tick.lag_seconds)} behind` : "";
-  return `Figures are stale: as of ${timeOfDay(tick.now)}${lag}. ${reasons.join("; ")}.`;
+  if (tick.current_share < 1) reasons.push(behindText(tick.ledger.partitions));
+  return reasons.join("; ");
 }
 
-export function showStaleness(tick) {
-  const text = staleness(tick);
-  say(byId("stale"), text);
-  show(byId("stale"), text !== "");
+function behindText(partitions) {
+  const behind = partitions.filter((partition) => !partition.current);
+  const verb = behind.length === 1 ? "is" : "are";
+  return `${count(behind.length)} of ${plural(partitions.length, "partition", "partitions")} ${verb} behind`;
 }
 
-export function showConnection({ lost, silent }, tick) {
-  const element = byId("connection");
-  show(element, lost);
-  document.body.classList.toggle("lost", lost);
-  if (!lost) return;
-  const since = silent === null ? "" : ` ${duration(Math.round(silent / 1000))} ago`;
-  const asOf = tick ? ` Figures as of ${timeOfDay(tick.now)}.` : "";
-  say(element, `Connection lost${since}.${asOf} Trying again …`);
+function stateOf(tick, connection) {
+  if (connection.lost) return "lost";
+  if (!tick) return "waiting";
+  return staleness(tick) ? "stale" : "live";
 }
+
+/** One line that is always there, so that nothing moves when it turns from news to warning. */
+export function showFreshness(tick, connection) {
+  const element = byId("freshness");
+  const state = stateOf(tick, connection);
+  mark(document.body, "freshness", state);
+  document.body.classList.toggle("lost", state === "lost");
+  say(element, TEXTS[state](tick, connection));
+}
+
+const TEXTS = {
+  waiting: () => "Waiting for the first figures …",
+  live: (tick) => `Live: as of ${timeOfDay(tick.now)}, ${decimal(tick.rate_per_second, 1)} events a second`,
+  stale: (tick) => {
+    const lag = tick.lag_seconds > 5 ? ` (${duration(Math.floor(tick.lag_seconds))} ago)` : "";
+    return `Figures are stale: as of ${timeOfDay(tick.now)}. ${staleness(tick)}${lag}.`;
+  },
+  lost: (tick, { silent }) => {
+    const since = silent === null ? "" : `, silent for ${duration(Math.floor(silent / 1000))}`;
+    const asOf = tick ? ` Figures as of ${timeOfDay(tick.now)}.` : "";
+    return `Connection lost${since}.${asOf} Trying again …`;
+  },
+};

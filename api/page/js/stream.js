@@ -1,12 +1,11 @@
 // The connection: ticks as they come, and how long ago the last one came.
 
-const SILENT_AFTER = 5000; // milliseconds without any tick until we say so
+const SILENT_AFTER = 10_000; // milliseconds without any tick until we say so; ticks come once a second
+const AGAIN_AFTER = 2_000;
 
 export class Stream {
-  constructor({ onTick, onAlert, onState }) {
-    this.onTick = onTick;
-    this.onAlert = onAlert;
-    this.onState = onState;
+  constructor({ onTick, onAlert, onVerdict, onState }) {
+    Object.assign(this, { onTick, onAlert, onVerdict, onState });
     this.received = null; // performance.now() of the last tick
     this.broken = false;
   }
@@ -16,16 +15,15 @@ export class Stream {
     source.addEventListener("tick", (message) => {
       this.received = performance.now();
       this.broken = false;
+      this.report();
       this.onTick(JSON.parse(message.data));
     });
     source.addEventListener("alert", (message) => this.onAlert(JSON.parse(message.data)));
+    source.addEventListener("verdict", (message) => this.onVerdict(JSON.parse(message.data)));
     source.addEventListener("error", () => {
       this.broken = true;
       // A browser gives up for good on an answer that is no stream, such as 503 while the server starts.
-      if (source.readyState === EventSource.CLOSED) {
-        source.close();
-        setTimeout(() => this.open(), 2000);
-      }
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.open(), AGAIN_AFTER);
       this.report();
     });
     if (!this.timer) this.timer = setInterval(() => this.report(), 1000);
