@@ -26,7 +26,7 @@ bench: .venv/stamp ## Speed against a bare Kafka read loop
 	$(BIN)/python -m tests.benchmarks
 
 docs: .venv/stamp ## The generated reference pages
-	$(BIN)/python -m docs.generate
+	$(BIN)/python -m api.reference
 
 lock: ## Pin anew what pyproject.toml asks for
 	$(BIN)/uv pip compile -q --universal --generate-hashes --upgrade --group dev pyproject.toml -o requirements.lock
