@@ -70,7 +70,7 @@ class Process:
                 ("judge", judge),
             ):
                 if part is not None:
-                    context.health.watch(name, part.health.trouble)
+                    context.health.watch(name, part.health)
             self._serve(context, listening)
 
     async def finished(self, stopping: asyncio.Event) -> None:
