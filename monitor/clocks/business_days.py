@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from monitor.calendars import NEVER
 from monitor.cases import Ints
 from monitor.clocks.pauses import Active, bisect
-from monitor.clocks.rules import NEVER
 
 
 def due_in_days(active: Active, case: Ints, base: Ints, days: Ints, stop: Ints) -> Ints:

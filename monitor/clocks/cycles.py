@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from monitor.calendars import NEVER
 from monitor.cases import CODE, RESOLVED, Cases, Ints, Mask
-from monitor.clocks.rules import NEVER, Rules
+from monitor.clocks.rules import Rules
 from monitor.clocks.segments import End, Runs, Segments, heads, segments, shifted
 from monitor.names import Clock, Kind
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from monitor.calendars import NEVER
 from monitor.cases import CODE, RESOLVED, Cases, Ints, Mask
-from monitor.clocks.rules import NEVER, Rules
+from monitor.clocks.rules import Rules
 from monitor.clocks.segments import End, Runs, Segments, segments
 from monitor.names import Clock, Kind
 

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from monitor.calendars import NEVER
 from monitor.cases import Cases, Ints, Mask
-from monitor.clocks.rules import NEVER, Rules
 from monitor.clocks.segments import End, Runs, Segments, shifted
 from monitor.clocks.timing import Timing
 from monitor.names import CLOCKS, OUTCOMES, Outcome
@@ -74,11 +74,7 @@ def judge(cases: Cases, runs: Runs, parts: Segments, timing: Timing, now: int, g
     end = np.where(runs.end == NEVER, np.maximum(now, base), np.maximum(runs.end, base))
     elapsed, covered = timing.elapsed(runs.case, own, base, end)
     due = _reported_due(runs, parts, decision, outcome, timing, end)
-    risk = _risk(timing.rules, runs, parts, decision, outcome, timing)
-    running = outcome == OUTCOME_CODE[Outcome.OPEN]
-    at_risk = running & (risk < now)
-    outcome[at_risk] = OUTCOME_CODE[Outcome.AT_RISK]
-    wake = np.where(at_risk | (risk >= due), np.where(due < NEVER, due + grace, NEVER), risk)
+    wake = _waking(runs, parts, decision, outcome, timing, due, now, grace)
     target = timing.rules.within[line]
     decided, state = _decided(cases, runs, parts, decision, outcome, due)
     return Rows(
@@ -96,7 +92,7 @@ def judge(cases: Cases, runs: Runs, parts: Segments, timing: Timing, now: int, g
         elapsed=np.where(timed, elapsed, NONE),
         paused=np.where(timed, covered, NONE),
         decided=decided,
-        wake=np.where(running & (wake < NEVER), wake, NONE),
+        wake=np.where(wake < NEVER, wake, NONE),
         state=state,
     )
 
@@ -158,18 +154,29 @@ def _reported_due(
     return due
 
 
-def _risk(
-    rules: Rules, runs: Runs, parts: Segments, decision: _Decision, outcome: npt.NDArray[np.uint8], timing: Timing
+def _waking(
+    runs: Runs,
+    parts: Segments,
+    decision: _Decision,
+    outcome: npt.NDArray[np.uint8],
+    timing: Timing,
+    due: Ints,
+    now: int,
+    grace: Ints,
 ) -> Ints:
-    """The instant from which each open clock is at risk; NEVER for the others."""
+    """When time alone may change each row next (NEVER: not); turns `open` into `at_risk` where that is so by now."""
     risk = np.full(runs.height, NEVER, dtype=np.int64)
     running = np.flatnonzero(outcome == OUTCOME_CODE[Outcome.OPEN])
     at = decision.segment[running]
     if parts.due is None:
         risk[running] = timing.at_risk(runs.case[running], parts.line[at], parts.base[at])
     else:
-        risk[running] = rules.share_of(parts.line[at], parts.base[at], decision.due[running])
-    return risk
+        risk[running] = timing.rules.share_of(parts.line[at], parts.base[at], due[running])
+    outcome[risk < now] = OUTCOME_CODE[Outcome.AT_RISK]
+    ripe = np.where(due < NEVER, due + grace, NEVER)
+    wake = np.full(runs.height, NEVER, dtype=np.int64)
+    wake[running] = np.where((risk < now) | (risk >= due), ripe, risk)[running]
+    return wake
 
 
 def _decided(

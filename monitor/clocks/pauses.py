@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.calendars import Calendar
+from monitor.calendars import NEVER, Calendar
 from monitor.cases import Cases, Ints, Mask
-from monitor.clocks.rules import NEVER
 from monitor.names import Kind
 from monitor.policy.compiled import EVERY_REASON
 

@@ -6,7 +6,7 @@ which is what number -1, "no line" or "no version", finds.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from math import ceil
 from typing import Final, TypeVar
@@ -15,17 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from monitor.calendars import Calendar, calendar_of
+from monitor.calendars import NEVER, Calendar, calendar_of
 from monitor.names import CLOCKS, Clock
 from monitor.policy import ALWAYS, OnChange, PolicySet, TargetLine
+from monitor.zones import EPOCH, MICROSECOND
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-NEVER: Final = np.iinfo(np.int64).max  # an instant that does not come
 LONG_AGO: Final = np.iinfo(np.int64).min
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _ALWAYS_JUDGED: Final = (Clock.FIRST_RESPONSE, Clock.RESOLUTION)  # their times are indicators without any target
 _UNNAMED: Final = [clock in _ALWAYS_JUDGED for clock in CLOCKS]
 
@@ -86,7 +84,7 @@ class Rules:
 
 def microseconds(instant: datetime) -> int:
     """Since 1970-01-01T00:00Z, exactly."""
-    return (instant - _EPOCH) // _MICROSECOND
+    return (instant - EPOCH) // MICROSECOND
 
 
 def rules_of(policies: PolicySet) -> Rules:
@@ -114,9 +112,9 @@ def _compile(policies: PolicySet) -> Rules:
             [LONG_AGO if v.effective_from is None else microseconds(v.effective_from) for v in versions]
         ),
         first_line=np.cumsum([0, *(len(v.targets) for v in versions)]),
-        grace=np.array([*(v.grace // _MICROSECOND for v in versions), 0]),
+        grace=np.array([*(v.grace // MICROSECOND for v in versions), 0]),
         named=np.array([[c in v.clocks or c in _ALWAYS_JUDGED for c in CLOCKS] for v in versions] + [_UNNAMED]),
-        within=np.array([*(0 if ln.within is None else ln.within // _MICROSECOND for ln in lines), 0]),
+        within=np.array([*(0 if ln.within is None else ln.within // MICROSECOND for ln in lines), 0]),
         business_days=np.array([*(line.business_days or 0 for line in lines), 0]),
         share=tuple(line.at_risk for line in lines),
         risk=np.array([*(_risk(line) for line in lines), NEVER]),
@@ -137,7 +135,7 @@ def _effective(start: datetime | None) -> int:
 def _risk(line: TargetLine) -> int:
     if line.at_risk is None or line.within is None:
         return NEVER
-    return ceil(line.at_risk * (line.within // _MICROSECOND))
+    return ceil(line.at_risk * (line.within // MICROSECOND))
 
 
 def _number(values: Sequence[V], make: Callable[[V], T]) -> tuple[list[int], list[T]]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from monitor.calendars import NEVER
 from monitor.cases import Cases, Ints
 from monitor.clocks.business_days import due_in_days, share_of_days
 from monitor.clocks.pauses import Active, Stretches, paused
-from monitor.clocks.rules import NEVER, Rules
+from monitor.clocks.rules import Rules
 from monitor.names import Kind
 
 

@@ -53,3 +53,16 @@ def test_neither_the_order_of_rows_nor_the_company_of_other_cases_matters(seed: 
     apart = pl.concat([judged(history.filter(mine)), judged(history.filter(~mine))])
     assert_frame_equal(apart.sort(KEYS), whole)
     assert_frame_equal(derive(ordered(history), world.policies, world.at(world.now)).sort(KEYS), whole)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**9), st.integers(1, 40))
+def test_a_row_does_not_change_before_it_wakes(seed: int, later: int) -> None:
+    world = draw(Random(seed), cases=8, office=bool(seed % 2))
+    cases, moving = ordered(world.history()), ("elapsed", "paused")
+    before = derive(cases, world.policies, world.at(world.now)).sort(KEYS)
+    after = derive(cases, world.policies, world.at(world.now + later)).sort(KEYS)
+    asleep = before["wake"].is_null() | (before["wake"] >= world.at(world.now + later))
+    assert_frame_equal(before.filter(asleep).drop(moving), after.filter(asleep).drop(moving))
+    woken = after.filter(~asleep)
+    assert woken.filter(pl.col("wake").is_not_null() & (pl.col("wake") < world.at(world.now + later))).height == 0
