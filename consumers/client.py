@@ -1,6 +1,7 @@
 """Kafka clients made from settings: consumers, transactional producers, admin; and how one keeps trying."""
 
 import asyncio
+import logging
 import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,6 +25,22 @@ BATCH_BYTES: Final = 1_000_000  # of one produced batch; brokers take 1 MiB unle
 TRANSACTION_SECONDS: Final = 60
 
 T = TypeVar("T")
+
+
+class _Heard(logging.Handler):
+    """The last thing that aiokafka's client logged: its errors do not say why nobody could be reached."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "aiokafka":  # what it says of groups and producers has loggers below
+            self.last = record.getMessage()
+
+
+_heard = _Heard()
+logging.getLogger("aiokafka").addHandler(_heard)
 
 
 class BadConnection(Exception):
@@ -50,20 +67,26 @@ class Pauses:
         self._next = FIRST_PAUSE
 
 
-async def persist(what: str, kafka: KafkaSettings, attempt: Callable[[], Awaitable[T]]) -> T:
+async def persist(
+    what: str, kafka: KafkaSettings, attempt: Callable[[], Awaitable[T]], tell: Callable[[str], None] | None = None
+) -> T:
     """The answer of `attempt`, tried again with growing pauses while Kafka cannot be reached.
 
-    Every failure is logged with the address. Errors that are not Kafka's, or that trying again cannot cure, pass.
+    Every failure is logged with the address, and told to `tell` in a sentence. Errors that are not Kafka's, or that
+    trying again cannot cure, pass.
     """
     pauses = Pauses(kafka.retry_pause_seconds)
     while True:
+        _heard.last = ""
         try:
             return await attempt()
         except KafkaError as error:
             if not passing(error):
                 raise
-            pause = pauses.next()
-            log.warning("Kafka does not answer", at=kafka.bootstrap, what=what, error=said(error), again_in=pause)
+            pause, why = pauses.next(), _heard.last or said(error)
+            log.warning("Kafka does not answer", at=kafka.bootstrap, what=what, error=why, again_in=round(pause, 1))
+            if tell is not None:
+                tell(f"Kafka at {kafka.bootstrap} does not answer ({why}); it is tried again and again")
             await asyncio.sleep(pause)
 
 

@@ -35,4 +35,4 @@ def configure(settings: Settings) -> None:
     )
     # What the libraries say matters from `warning` on; every lost connection of theirs is one of ours, said better.
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("aiokafka").propagate = False  # consumers/client.py hears it, and says why

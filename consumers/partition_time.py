@@ -75,10 +75,10 @@ class PartitionTime:
 
     def advance(self) -> datetime | None:
         """`now`, which moves on to what was folded and asked; None: no time has come yet."""
+        self._reach()
         if self.follows_events:
             instants = [topic.newest_event for topic in self._topics.values()]
         else:
-            self._reach()
             asked = self._asked.at if self._asked else None
             instants = [topic.instant(asked) for topic in self._topics.values()]
         self.now = _later(self.now, _least(instants))

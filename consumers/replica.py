@@ -111,7 +111,9 @@ class Replica:
                 await asyncio.sleep(pauses.next())
 
     async def _follow(self, pauses: Pauses) -> None:
-        self._partitions = await topics.ensure(self._kafka)
+        self._partitions = await topics.ensure(
+            self._kafka, lambda trouble: self.health.set(Status.DISCONNECTED, trouble)
+        )
         where = [TopicPartition(self._kafka.topic(Topic.STATE), number) for number in range(self._partitions)]
         alerts = TopicPartition(self._kafka.topic(Topic.ALERTS), 0)
         self._logs = {number: StateLog(tp.topic, number) for number, tp in enumerate(where)}

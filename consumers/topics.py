@@ -1,7 +1,7 @@
 """The topics: made where they are missing, checked where they are there."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -38,13 +38,14 @@ class TopicsUnfit(Exception):
     retriable = False
 
 
-async def ensure(kafka: KafkaSettings) -> int:
+async def ensure(kafka: KafkaSettings, tell: Callable[[str], None] | None = None) -> int:
     """Make the topics that are missing and check the others; waits until Kafka can be reached.
 
+    :param tell: is told in a sentence when Kafka cannot be reached
     :returns: how many partitions the events topics have
     :raises TopicsUnfit: partition counts that do not belong together, or a broker that refuses to make a topic
     """
-    return await persist("looking at topics", kafka, lambda: _ensure(kafka))
+    return await persist("looking at topics", kafka, lambda: _ensure(kafka), tell)
 
 
 async def _ensure(kafka: KafkaSettings) -> int:

@@ -88,12 +88,13 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._kept: dict[int, Kept] = {}
         self._shared: Shared | None = None
         self.joined = False
+        self._assigned = False
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event, pauses: Pauses) -> None:
         """Be a member until `stop`, or until a failure that needs a new membership, which is raised."""
         self._health.set(Status.STARTING, f"the worker connects to Kafka at {self._kafka.bootstrap}")
-        await topics.ensure(self._kafka)
+        await topics.ensure(self._kafka, self._tell)
         async with AsyncExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="fold"))
             group = await self._client(stack, group_id=self._kafka.group, **self._member())
@@ -101,6 +102,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self._shared = Shared(self._settings, self._policies, group, asker, pool, 0, 0)
             stack.push_async_callback(self._stop_partitions)
             self.joined = True
+            self._health.set(Status.STARTING, f"the worker joins the group {self._kafka.group}")
             group.subscribe(list(self._kafka.events_topics), listener=self)
             asking = asyncio.create_task(self._keep_asking(asker, pauses))
             stopping = asyncio.create_task(stop.wait())
@@ -116,6 +118,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._failed.cancel()
                 await asyncio.wait([asking, stopping])
 
+    def _tell(self, trouble: str) -> None:
+        self._health.set(Status.DISCONNECTED, trouble)
+
     def _member(self) -> dict[str, object]:
         options: dict[str, object] = {"partition_assignment_strategy": (RangePartitionAssignor,)}
         if self._settings.worker.static:
@@ -123,7 +128,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         return options
 
     async def _client(self, stack: AsyncExitStack, **options: object) -> AIOKafkaConsumer:
-        client = await persist("joining", self._kafka, lambda: started(consumer(self._kafka, **options)))
+        client = await persist("joining", self._kafka, lambda: started(consumer(self._kafka, **options)), self._tell)
         stack.push_async_callback(stopped, client)
         return client
 
@@ -150,6 +155,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             task.add_done_callback(self._ended)
             self._running[number] = (partition, task)
         self._kept.clear()
+        self._assigned = True
         log.info("partitions assigned", partitions=sorted(numbers))
 
     async def _stop_partitions(self) -> None:
@@ -190,9 +196,11 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
                     log.warning("Kafka does not answer", at=self._kafka.bootstrap, error=said(error))
                 self._health.set(Status.DISCONNECTED, detail)
             else:
-                if self._health.status != Status.RUNNING:
-                    log.info("connected", at=self._kafka.bootstrap)
-                self._health.set(Status.RUNNING)
+                if self._health.status == Status.DISCONNECTED:
+                    log.info("Kafka answers again", at=self._kafka.bootstrap)
+                    self._health.set(Status.STARTING)
+                if self._assigned:
+                    self._health.set(Status.RUNNING)
                 pauses.reset()
                 for number, partition in running.items():
                     by_topic = {t: ends[TopicPartition(t, number)] for t in self._kafka.events_topics}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from structlog.testing import capture_logs
 
 from consumers import changelog, topics
 from consumers.changelog import Kind
@@ -94,6 +95,20 @@ async def test_two_workers_share_the_partitions_and_one_takes_over_what_the_othe
         await send_ends(by_events, PARTITIONS)
         await until(lambda: at_end(replica, PARTITIONS), what=lambda: one.health)
         assert figures(replica.states) == figures(await oracle(by_events, PARTITIONS))
+
+
+async def test_a_rebalance_restores_only_what_came_from_another_worker(by_events: Settings) -> None:
+    await topics.ensure(by_events.kafka)
+    async with working(by_events) as one:
+        await send(by_events, lives(30))
+        await until(lambda: sum(p.committed for p in one.health.partitions.values()) == len(lives(30)))
+        with capture_logs() as said:
+            async with working(by_events) as other:
+                both = (one.health.partitions, other.health.partitions)
+                await until(lambda: sum(map(len, both)) == PARTITIONS and all(both))
+                await until(lambda: one.health.trouble() is None and other.health.trouble() is None)
+                taken = set(other.health.partitions)
+        assert {each["partition"] for each in said if each["event"] == "restored"} == taken
 
 
 async def test_refused_events_go_to_their_topic_with_reason_and_origin(by_events: Settings) -> None:
