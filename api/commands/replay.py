@@ -19,7 +19,7 @@ from monitor.policy import PolicySet
 from monitor.policy.values import parse_instant
 from monitor.verdict_rows import csv_text
 
-MOST_SHOWN = 10  # unreadable rows that are named on a terminal; the rest is counted
+MOST_SHOWN = 10  # unreadable rows and refused events that are named; the rest is counted
 
 Files = Annotated[
     list[Path], typer.Argument(help="CSV, CSV.gz or Parquet with a mapping, or CloudEvents one a line (.ndjson).")
@@ -57,6 +57,7 @@ def replay(
     gathered = gathered_from(files, mapping or [])
     result = replayed(gathered, policies, now=now, wall=datetime.now(UTC))
     tell_unreadable(gathered)
+    _tell_refused(result.read.refused)
     if verdicts_to is not None:
         _write(verdicts_to, verdicts(result, policies))
     _print(result, policies, as_json=as_json)
@@ -82,6 +83,18 @@ def tell_unreadable(gathered: Gathered) -> None:
         said.print(f"  {file}:{line}: {column}: {message}", markup=False)
     if rows.height > MOST_SHOWN:
         said.print(f"  … and {rows.height - MOST_SHOWN} more", markup=False)
+
+
+def _tell_refused(refused: pl.DataFrame) -> None:
+    """Name the events that were refused, and why, on standard error."""
+    if not refused.height:
+        return
+    said.print(f"warning: {refused.height:,} of the events are refused", style="yellow", markup=False)
+    rows = refused.sort("partition", "offset", "index").head(MOST_SHOWN)
+    for file, line, field, message in rows.select("topic", "offset", "field", "message").iter_rows():
+        said.print(": ".join(part for part in (f"  {file}:{line}", field, message) if part), markup=False)
+    if refused.height > MOST_SHOWN:
+        said.print(f"  … and {refused.height - MOST_SHOWN:,} more", markup=False)
 
 
 def _lost(lost: int, cells: int) -> str:

@@ -101,7 +101,8 @@ def _countries() -> Mapping[str, list[str]]:
     return holiday_rules.list_supported_countries(include_aliases=True)
 
 
-_SHIFTS_SCHEMA = {"type": "array", "items": {"type": "string", "pattern": f"^{_TIME}\\s*-\\s*{_TIME}$"}}
+_SHIFT_SCHEMA = {"type": "string", "pattern": f"^{_TIME}\\s*-\\s*{_TIME}$"}
+_SHIFTS_SCHEMA = {"anyOf": [_SHIFT_SCHEMA, {"type": "array", "items": _SHIFT_SCHEMA}]}
 _DAY_NAMES = "|".join(DAYS)
 
 Date = Annotated[

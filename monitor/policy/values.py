@@ -205,7 +205,9 @@ Share = Annotated[Decimal, PlainValidator(parse_share), PlainSerializer(decimal_
 Number = Annotated[
     Decimal, PlainValidator(parse_decimal), PlainSerializer(decimal_text), WithJsonSchema(_NUMBER_SCHEMA)
 ]
-Names = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_many)]
+Names = Annotated[
+    tuple[str, ...], Field(strict=False), BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])
+]
 Whole = Annotated[int, BeforeValidator(parse_whole), Field(ge=0)]
 Count = Annotated[int, BeforeValidator(parse_whole), Field(ge=1)]
 Flag = Annotated[bool, BeforeValidator(parse_flag)]

@@ -168,6 +168,17 @@ def test_rows_that_cannot_be_read_are_named_and_end_with_1_only_if_strict(folder
     assert sqm(folder, *REPLAY, "--json", "--strict").returncode == 1
 
 
+def test_events_that_are_refused_are_named_and_counted(folder: Path) -> None:
+    mapping = MAPPING.replace("at: opened}", "at: opened, data: {due_at: due}}")
+    (folder / "mapping.yaml").write_text(mapping)
+    (folder / "rows.csv").write_text("id,service,opened,closed,due\na,x,2026-01-01T10:00,,soon\n")
+    done = sqm(folder, *REPLAY, "--json", "--strict")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[0] == "warning: 1 of the events are refused"
+    assert done.stderr.splitlines()[1].startswith('  rows.csv:2: data.due_at: "soon" is not RFC 3339')
+    assert json.loads(done.stdout)["ledger"]["rejected_by_reason"] == {"bad_time": 1}
+
+
 @pytest.mark.parametrize("what", ["policy", "mapping", "event"])
 def test_schemas_are_valid_json_schemas(folder: Path, what: str) -> None:
     done = sqm(folder, "schema", what)
