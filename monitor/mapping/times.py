@@ -28,10 +28,12 @@ def instants(written: pl.Series, time: TimeFormat) -> pl.Series:
     if dtype == pl.Date or isinstance(dtype, pl.Datetime):
         return frame.select(_localised(pl.col("written").cast(pl.Datetime("us")), time.zone)).to_series()
     frame = frame.with_columns(pl.col("written").cast(pl.String))
-    found = [_iso(time.zone)]
-    if time.format is not None:
-        found.insert(0, _formatted(time.format, time.zone))
-    return frame.select(pl.coalesce(found).alias("instant")).to_series()
+    if time.format is None:
+        return frame.select(_iso(time.zone).alias("instant")).to_series()
+    found = frame.select(_formatted(time.format, time.zone).alias("instant"))
+    if (found["instant"].is_null() & frame["written"].is_not_null()).any():
+        found = frame.select(pl.coalesce(found["instant"], _iso(time.zone)).alias("instant"))
+    return found.to_series()
 
 
 def _formatted(form: str, zone: str | None) -> pl.Expr:
