@@ -17,9 +17,9 @@ Ask = Callable[[str], Awaitable[float]]
 
 
 @asynccontextmanager
-async def served(here: Context) -> AsyncIterator[str]:
-    """The address of a server for that context."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+async def served(here: Context, port: int = 0) -> AsyncIterator[str]:
+    """The address of a server for that context, on a free port or that one."""
+    with socket.create_server(("127.0.0.1", port)) as listening:
         port = listening.getsockname()[1]
         config = uvicorn.Config(create_app(here), log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)

@@ -27,7 +27,7 @@ function draw() {
   const { service, window } = asked();
   const slas = ofService(tick.slas, service);
   const alerts = ofService(tick.alerts, service);
-  showVerdict(tick, slas, alerts);
+  showVerdict(tick, slas, alerts, service);
   showHidden(tick.slas.length - slas.length, tick.alerts, alerts);
   showAlerts(alerts);
   showSlas(slas);

@@ -13,7 +13,7 @@ function plural(n, one, many) {
   return `${count(n)} ${n === 1 ? one : many}`;
 }
 
-export function showVerdict(tick, slas, alerts) {
+export function showVerdict(tick, slas, alerts, service) {
   const firing = alerts.filter((alert) => alert.state === "firing");
   const breached = slas.filter((sla) => sla.state === "breached");
   const burning = slas.filter((sla) => sla.state === "burning");
@@ -26,7 +26,8 @@ export function showVerdict(tick, slas, alerts) {
   if (!tick.ledger.balanced || breached.length || firing.some((alert) => alert.severity === "page")) level = "bad";
   else if (said.length) level = "warn";
   const worst = breached[0] ?? burning[0];
-  say(byId("verdict-said"), `${said.length ? said.join(", ") : calmText(slas)}.`);
+  const whose = service ? `${service}: ` : "";
+  say(byId("verdict-said"), `${whose}${said.length ? said.join(", ") : calmText(slas)}.`);
   say(byId("verdict-worst"), worstText(worst));
   mark(byId("verdict"), "level", level);
   document.title = `${level === "good" ? "✓" : "⚠"} ${said[0] ?? "all kept"} – sqm`;
@@ -78,7 +79,7 @@ const TEXTS = {
   live: (tick) => `Live: as of ${timeOfDay(tick.now)}, ${decimal(tick.rate_per_second, 1)} events a second`,
   stale: (tick) => {
     const lag = tick.lag_seconds > 5 ? ` (${duration(Math.floor(tick.lag_seconds))} ago)` : "";
-    return `Figures are stale: as of ${timeOfDay(tick.now)}. ${staleness(tick)}${lag}.`;
+    return `Figures are stale: as of ${timeOfDay(tick.now)}${lag}. ${staleness(tick)}.`;
   },
   lost: (tick, { silent }) => {
     const since = silent === null ? "" : `, silent for ${duration(Math.floor(silent / 1000))}`;
