@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "send": ("api.commands.send", "Files"),
     "schema": ("api.commands.schema", "Files"),
     "rules": ("api.commands.rules", "Files"),
+    "rules": ("api.commands.rules", "Files"),
 }
 
 
