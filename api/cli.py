@@ -27,7 +27,6 @@ COMMANDS: Final = {
     "send": ("api.commands.send", "Files"),
     "schema": ("api.commands.schema", "Files"),
     "rules": ("api.commands.rules", "Files"),
-    "rules": ("api.commands.rules", "Files"),
 }
 
 
