@@ -59,6 +59,8 @@ def family(name: str) -> str:
     return found[0]
 
 
+# The SDK would rather have its newer schema, which Grafana reads from files only where that is switched on.
+@pytest.mark.filterwarnings("ignore:Prefer using dashboardv2:DeprecationWarning")
 def test_the_file_is_what_the_code_makes() -> None:
     made = runpy.run_path(str(GRAFANA / "make_dashboard.py"))["text"]()
     assert made == (GRAFANA / "dashboards" / "sqm.json").read_text(), "run `python deploy/grafana/make_dashboard.py`"

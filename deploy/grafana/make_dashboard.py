@@ -5,7 +5,6 @@ The names of the metrics come from monitor/names.py, so that a dashboard never a
 """
 
 import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -246,12 +245,9 @@ def chosen(name: str, label: str, metric: Metric) -> dashboard.QueryVariable:
 
 def made() -> dashboard.Dashboard:
     """The dashboard."""
-    with warnings.catch_warnings():
-        # The SDK would rather have the newer schema, which Grafana reads from files only where that is switched on.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        board = dashboard.Dashboard("Service quality")
     board = (
-        board.uid("sqm")
+        dashboard.Dashboard("Service quality")
+        .uid("sqm")
         .description("Objectives, budgets, clocks and indicators as sqm judges them. Made by make_dashboard.py.")
         .tags(["sqm", "sla"])
         .time("now-6h", "now")
