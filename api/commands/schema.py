@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from monitor.event_schema import event_schema
 
+from monitor.event_schema import event_schema
 from monitor.mapping import mapping_schema
 from monitor.policy import policy_schema
 
