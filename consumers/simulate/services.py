@@ -192,7 +192,7 @@ PHONE = Service(
     hours=LONG_DAY,
     weekend=0.5,
     cases_per_day=900,
-    live_factor=80,
+    live_factor=120,
     channels={"phone": 100},
     teams={"english": 70, "spanish": 30},
     categories={"orders": 50, "delivery": 35, "other": 15},
@@ -201,7 +201,7 @@ PHONE = Service(
     tiers={"standard": 90, "premium": 10},
     agents=80,
     life=None,
-    slows_to=0.35,
+    slows_to=0.6,
 )
 
 SERVICES = (CHAT, BILLING, FIELD, PHONE)

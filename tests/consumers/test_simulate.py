@@ -246,4 +246,4 @@ def test_finished_calls_report_what_an_incident_made_callers_wait(plan: Plan) ->
     calls = taken(stalled, [NOW, NOW + timedelta(minutes=4)]).filter(
         (pl.col("source") == PHONE.source) & (pl.col("time") >= NOW)
     )
-    assert calls["data_response_time_s"].max() > 60  # type: ignore[operator]
+    assert calls["data_response_time_s"].max() > 45  # type: ignore[operator]
