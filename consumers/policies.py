@@ -68,6 +68,7 @@ class PolicyFollower:
 
     async def first(self) -> PolicySet:
         await self._known.wait()
+        await self.read.wait()  # until then it may be one that was in force long ago
         assert self.current is not None
         return self.current
 

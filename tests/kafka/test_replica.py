@@ -4,9 +4,11 @@ import asyncio
 import threading
 
 import pytest
+from aiokafka import TopicPartition
 
 from consumers import topics
 from consumers.client import producer, started
+from consumers.follow import Tail
 from consumers.health import Status
 from consumers.policies import PolicyFollower, publish, publish_if_new
 from consumers.settings import Settings
@@ -104,6 +106,20 @@ async def test_a_damaged_frame_is_named_and_the_other_partitions_go_on(own: Sett
         assert replica.health.trouble() == f"{topic}, partition 1, offset 0: this is no frame of sqm's state (11 bytes)"
         assert not replica.caught_up
         assert replica.states.keys() == {0}
+
+
+async def test_a_reader_is_at_the_end_only_if_nothing_was_committed_since_it_last_asked(own: Settings) -> None:
+    await topics.ensure(own.kafka)
+    where = TopicPartition(own.kafka.topic(Topic.STATE), 0)
+    client = await started(producer(own.kafka, "a writer"))
+    async with Tail(own.kafka, [where]) as tail:
+        assert await tail.at_end(where)
+        async with client.transaction():
+            await client.send_and_wait(where.topic, b"", b"delta/1/0", partition=0)
+        assert not await tail.at_end(where)
+        while not await tail.at_end(where):
+            await tail.take()
+    await client.close()
 
 
 async def test_published_policies_reach_every_role(own: Settings) -> None:
