@@ -22,6 +22,7 @@ HISTORY = timedelta(days=30)
 BUSY_BEFORE = 2 * HOUR  # that long before a start the services are as busy as while one watches
 CATCH_UP = 0.3  # of the usual time is what work takes after an incident, until all of it is done
 
+ENOUGH = 1 / 6  # cases a second from which a minute tells an incident from chance
 INCIDENT_LASTS = (130.0, 190.0)  # seconds
 PAST_INCIDENTS = 8  # in the history
 
@@ -65,7 +66,7 @@ class Plan:
         """The plan with an incident at `start`, of the service that is busy enough and whose turn it is."""
         at = micros(start)
         rate = {s.name: self.cases_per_second(s, at) for s in services if s.slows_to is not None}
-        enough = [name for name, cases in rate.items() if cases > 0.5 * max(rate.values())]
+        enough = [name for name, cases in rate.items() if cases > ENOUGH] or [max(rate, key=rate.__getitem__)]
         last = self.incidents[-1].service if self.incidents else ""
         others = [name for name in enough if name != last] or enough
         draws = Draws(self.seed, "incident", np.array([at // 1_000_000]))
