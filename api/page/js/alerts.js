@@ -7,18 +7,15 @@ import { count, moment } from "./format.js";
 const SHOWN = 6; // as in the style sheet
 const ENDED_SHOWN = 20;
 const LOUDNESS = ["page", "ticket", "info"];
+const OF_ONE_CASE = ["breach", "at_risk"];
 
 const ENDS = { resolved: "ended", historic: "long past" };
 
 function create(alert) {
-  const row = assembled("li", "alert", [
-    ["span", "severity", "badge"], ["span", "title", "title"], ["time", "since", "since"], ["span", "detail", "detail"],
+  return assembled("li", "alert", [
+    ["span", "severity", "badge"], [alert.case ? "a" : "span", "title", "title"], ["time", "since", "since"],
+    ["span", "detail", "detail"],
   ]);
-  if (alert.case) {
-    const link = assembled("span", "more", [["a", "case", ""]]);
-    row.append(link);
-  }
-  return row;
 }
 
 function update(row, alert) {
@@ -30,14 +27,14 @@ function update(row, alert) {
   say(part.title, alert.title);
   sayTime(part.since, firing ? alert.since : (alert.resolved_at ?? alert.at), moment);
   say(part.detail, `${alert.detail} [${alert.reason.replaceAll("_", " ")}]`);
-  if (part.case) {
-    say(part.case, `Case ${alert.case}`);
-    part.case.href = linkTo({ case: alert.case });
-  }
+  if (alert.case) part.title.href = linkTo({ case: alert.case });
 }
 
+/** The loudest first, what is about many cases before what is about one, then the newest. */
 function louder(a, b) {
-  return LOUDNESS.indexOf(a.severity) - LOUDNESS.indexOf(b.severity) || (b.since ?? "").localeCompare(a.since ?? "");
+  return LOUDNESS.indexOf(a.severity) - LOUDNESS.indexOf(b.severity)
+    || OF_ONE_CASE.includes(a.kind) - OF_ONE_CASE.includes(b.kind)
+    || (b.since ?? "").localeCompare(a.since ?? "");
 }
 
 export function showAlerts(alerts) {

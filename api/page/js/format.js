@@ -37,8 +37,7 @@ export function duration(seconds) {
   if (seconds === null || seconds === undefined) return NONE;
   const sign = seconds < 0 ? "−" : "";
   const total = Math.abs(seconds);
-  if (total === 0) return "0 s";
-  if (total < 10) return `${sign}${total.toFixed(1)} s`;
+  if (total < 10) return `${sign}${Number.isInteger(total) ? total : total.toFixed(1)} s`;
   const whole = Math.floor(total);
   const units = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
   const first = units.findIndex(([size]) => whole >= size);

@@ -48,15 +48,13 @@ function countText(sla) {
   return `${count(sla.bad)} of ${count(sla.good + sla.bad)} missed it ${over}`;
 }
 
-/** The pairs that fire; else the one that comes closest to its limit. */
+/** The loudest pair that fires; else the one that comes closest to its limit. */
 function burnText(sla) {
   const known = sla.burn.filter((pair) => pair.burn !== null);
   if (!known.length) return "";
-  const firing = known.filter((pair) => pair.firing);
-  const shown = firing.length ? firing : [known.reduce((a, b) => (b.burn / b.factor > a.burn / a.factor ? b : a))];
-  return shown
-    .map((pair) => `burns ${decimal(pair.burn, 1)} × over ${duration(pair.seconds)} (limit ${Number(pair.factor.toFixed(1))} ×)`)
-    .join(", ");
+  const closest = known.reduce((a, b) => (b.burn / b.factor > a.burn / a.factor ? b : a));
+  const pair = known.find((one) => one.firing) ?? closest;
+  return `burns ${decimal(pair.burn, 1)} × over ${duration(pair.seconds)} (limit ${Number(pair.factor.toFixed(1))} ×)`;
 }
 
 export function showSlas(slas) {
