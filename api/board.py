@@ -8,13 +8,12 @@ from typing import Any
 import polars as pl
 
 from api import items
-from api.indicator_items import placed
 from api.ledger import ledger_item
 from api.lists import Item
-from monitor.burning import burning
-from monitor.burning import states as sla_states
 from monitor.figures import Figures, figures
 from monitor.policy import PolicySet
+from monitor.slas.burning import burning
+from monitor.slas.burning import states as sla_states
 from monitor.state import State
 from monitor.windows import read
 
@@ -31,7 +30,6 @@ class Board:
     slas: list[Item]  # worst first
     services: list[Item]  # worst first
     alerts: list[Item]  # firing first
-    indicators: pl.DataFrame  # as indicator_items.placed
     ledger: Mapping[str, Any]
 
 
@@ -60,7 +58,6 @@ def make(
         slas=slas,
         services=services,
         alerts=shown,
-        indicators=placed(found.indicators),
         ledger=ledger_item(states, found.now if follows_events else wall, follows_events=follows_events),
     )
 

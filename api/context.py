@@ -47,7 +47,7 @@ class Context:
     health: Health = field(default_factory=Health)
     stream: Broadcast = field(default_factory=Broadcast)
     board: Board | None = None
-    exposition: Exposition = field(default_factory=lambda: Exposition(b""))
+    exposition: Exposition = field(default_factory=lambda: Exposition(bytes))
 
     def troubles(self, board: Board | None = None) -> dict[str, str]:
         """Why the figures cannot be trusted now, by the part that says so; empty when they can.

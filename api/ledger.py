@@ -9,12 +9,12 @@ import polars as pl
 from api.lists import Item
 from api.shapes import instant
 from consumers.judging import CURRENT
+from monitor.cells.sums import measure_of_key, with_series, without_bin
+from monitor.cells.tiers import ALL_TIME
 from monitor.frames import MEASURE
 from monitor.names import LEDGER
 from monitor.state import State
 from monitor.summary import REJECTED
-from monitor.sums import measure_of_key, with_series, without_bin
-from monitor.tiers import ALL_TIME
 
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
 CASES: Final = ("opened", "closed", "open", "unopened", "inconsistent")

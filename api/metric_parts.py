@@ -1,9 +1,8 @@
 """From figures to metric families: which samples there are, and with which labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
@@ -11,12 +10,12 @@ from api.board import Board
 from api.lists import Item
 from api.metrics import Part
 from api.shapes import instant
-from monitor.bins import ORIGIN, STEPS
-from monitor.counts import Counts
+from monitor.cells.bins import ORIGIN, STEPS
 from monitor.frames import LABEL_COLUMNS
 from monitor.names import CLOCKS, LABELS, AlertKind, AlertState, Metric, Outcome
-from monitor.objectives import Measures
 from monitor.policy import PolicySet, PolicyVersion
+from monitor.slas.counts import Counts
+from monitor.slas.objectives import Measures
 from monitor.state import State
 
 # Of `le`: every 32nd bin edge, which are the powers of two, from 1/8 s to 24 days.
@@ -25,16 +24,34 @@ SHOWN: Final = (Outcome.MET, Outcome.BREACHED, Outcome.OPEN, Outcome.AT_RISK, Ou
 CLOCK_COUNTS: Final = tuple(f"{clock}.{outcome}" for clock in CLOCKS for outcome in SHOWN)
 
 
-def every(board: Board, states: Mapping[int, State]) -> Iterator[Part]:
+class Material(NamedTuple):
+    """What the metrics of a tick are made of; nothing of it changes afterwards."""
+
+    board: Board
+    clocks: pl.DataFrame  # counts.COUNTS of all that was read
+    published: list[pl.DataFrame]  # of each partition: response times as first published (bin, n, total), with labels
+    stream_clients: int
+    tick_seconds: float
+
+
+def material(board: Board, states: Mapping[int, State], stream_clients: int, tick_seconds: float) -> Material:
+    """Taken while no state changes; what is dear is left to `every`."""
+    counted = Counts(states, Measures(CLOCK_COUNTS, ()))(None, board.now).counts
+    published = [state.published.join(state.series, on="series", how="left") for state in states.values()]
+    return Material(board, counted, published, stream_clients, tick_seconds)
+
+
+def every(made_of: Material) -> Iterator[Part]:
     """All families made of figures, in the order in which they stand."""
+    board = made_of.board
     newest = board.policies.newest
-    counts = Counts(states, Measures(CLOCK_COUNTS, ()))
     yield from of_slas(board.figures.judgements, newest)
-    yield from of_clocks(clock_counts(counts, board.now))
-    yield from of_indicators(board.indicators)
-    yield from of_response_times(states)
+    yield from of_clocks(clock_counts(made_of.clocks))
+    yield from of_indicators(board.figures.indicators)
+    yield from of_response_times(made_of.published)
     yield from of_ledger(board.ledger)
     yield from of_alerts(board.alerts, newest)
+    yield from of_program(board.policies, made_of.stream_clients, made_of.tick_seconds)
 
 
 def of_slas(judgements: pl.DataFrame, version_in_force: PolicyVersion) -> Iterator[Part]:
@@ -52,14 +69,12 @@ def of_slas(judgements: pl.DataFrame, version_in_force: PolicyVersion) -> Iterat
     yield Part(Metric.SLA_BURN_RATE).add(judgements, labels, "burn")
 
 
-def clock_counts(counts: Counts, now: datetime) -> pl.DataFrame:
-    """(clock, outcome, labels) -> value, of all that was read; rows of one combination are added up."""
-    counted = counts(None, now).counts.filter(pl.col("measure").is_in(CLOCK_COUNTS))
+def clock_counts(counted: pl.DataFrame) -> pl.DataFrame:
+    """(clock, outcome, labels) -> value, from counts.COUNTS; rows of one combination are added up."""
     summed = counted.group_by("measure", *LABELS).agg(pl.col("n").sum().alias("value"))
     parts = pl.col("measure").cast(pl.String).str.split_exact(".", 1).struct
-    return summed.with_columns(clock=parts.field("field_0"), outcome=parts.field("field_1")).sort(
-        "clock", "outcome", *LABELS
-    )
+    named = summed.with_columns(clock=parts.field("field_0"), outcome=parts.field("field_1"))
+    return named.sort("clock", "outcome", *LABELS)
 
 
 def of_clocks(counted: pl.DataFrame) -> Iterator[Part]:
@@ -84,9 +99,8 @@ def of_indicators(indicators: pl.DataFrame) -> Iterator[Part]:
     yield Part(Metric.INDICATOR_N).add(named.filter(pl.col("n") > 0), labels, "n")
 
 
-def of_response_times(states: Mapping[int, State]) -> Iterator[Part]:
-    """The histogram of first publications: cumulated over the bins, so that it never falls."""
-    rows = [state.published.join(state.series, on="series", how="left") for state in states.values()]
+def of_response_times(rows: Sequence[pl.DataFrame]) -> Iterator[Part]:
+    """The histogram of first publications, cumulated over its edges."""
     part = Part(Metric.RESPONSE_TIME)
     if not any(frame.height for frame in rows):
         yield part

@@ -1,12 +1,12 @@
-"""Figures as Prometheus text, made once a tick by string expressions over whole frames.
+"""Figures as Prometheus text, made at most once a tick by string expressions over whole frames.
 
 A hundred thousand samples are a few columns; a Python loop over them would cost seconds. What the process knows of
 itself (commits, lag, failures) lies in a private `prometheus_client` registry and is appended.
 """
 
 import gzip
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
+from threading import Lock
 from typing import Final
 
 import polars as pl
@@ -80,20 +80,34 @@ class Part:
 
 
 class Exposition:
-    """The text of one tick, served as it is."""
+    """The text of one tick: made when it is first asked for, and then served as it is.
 
-    def __init__(self, text: bytes) -> None:
-        self.text = text
+    :param make: makes it from frames that never change, so that it is the same whenever that happens
+    """
 
-    @cached_property
-    def _gzipped(self) -> bytes:
-        return gzip.compress(self.text, LEVEL, mtime=0)
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self._make = make
+        self._lock = Lock()
+        self._text: bytes | None = None
+        self._gzipped: bytes | None = None
 
+    @property
+    def text(self) -> bytes:
+        with self._lock:
+            if self._text is None:
+                self._text = self._make()
+            return self._text
+
+    @property
     def gzipped(self) -> bytes:
         """The text compressed; once, however many ask."""
-        return self._gzipped
+        text = self.text
+        with self._lock:
+            if self._gzipped is None:
+                self._gzipped = gzip.compress(text, LEVEL, mtime=0)
+            return self._gzipped
 
 
-def exposition(parts: Iterable[Part], own: bytes) -> Exposition:
-    """The families in their order, then the text of the process's own metrics."""
-    return Exposition("".join(part.text() for part in parts).encode() + own)
+def exposition(parts: Iterable[Part]) -> bytes:
+    """The text of the families in their order."""
+    return "".join(part.text() for part in parts).encode()

@@ -25,8 +25,8 @@ from api.problems import KINDS
 from consumers.policies import FixedPolicies
 from consumers.replica import Replica
 from consumers.settings import described, load
-from monitor.event_fields import ATTRIBUTES, FIELDS, TYPES
-from monitor.event_schema import event_schema
+from monitor.events.fields import ATTRIBUTES, FIELDS, TYPES
+from monitor.events.schema import event_schema
 from monitor.indicators import REGISTRY
 from monitor.mapping import mapping_schema
 from monitor.names import Metric, Refusal

@@ -19,15 +19,17 @@ from api import board as boards
 from api import metric_parts, verdicts
 from api.board import Board
 from api.context import Context
-from api.indicator_items import TOTAL, indicator_items
+from api.indicator_items import indicator_items
 from api.items import alert_items
 from api.lists import Item
+from api.metric_parts import Material
 from api.metrics import Exposition, exposition
 from api.news import News, Told
 from api.role_metrics import registry
 from api.shapes import instant
 from api.stream import ALERT, TICK, VERDICT
 from monitor.frames import ALERTS
+from monitor.names import LABELS
 from monitor.policy import PolicySet
 
 log = structlog.get_logger(__name__)
@@ -69,7 +71,8 @@ class Ticker:
         while True:
             began = time.monotonic()
             await self.tick()
-            await asyncio.sleep(max(0.02, began + seconds - time.monotonic()))
+            took = time.monotonic() - began
+            await asyncio.sleep(max(seconds - took, took))  # however much there is to show, others get their half
 
     async def tick(self) -> None:
         """Make figures of the states as they are now, and send them."""
@@ -94,7 +97,7 @@ class Ticker:
         """What only the loop may look at is read here, the rest is done in a thread."""
         replica, policies, wall = self._context.replica, self._context.policies.current, self._wall()
         if policies is None or not replica.caught_up:
-            return _Made(None, Exposition(generate_latest(self._own)), [], b"")
+            return _Made(None, self._exposition(), [], b"")
         alerts, rate = replica.alerts, replica.rate.per_second(wall)
         self._news.forget(alerts["id"])
         return await asyncio.to_thread(self._make, policies, alerts, rate, wall)
@@ -102,22 +105,27 @@ class Ticker:
     def _make(self, policies: PolicySet, alerts: pl.DataFrame, rate: float, wall: datetime) -> _Made:
         """All that a tick shows. Deltas wait while the states are read."""
         context, began = self._context, time.perf_counter()
-        own = generate_latest(self._own)
         follows = context.settings.clock == "event"
         told = self._news.take(VERDICTS_SENT)
         with context.replica.reading() as held:
             states = dict(held)
             board = boards.make(states, alerts, policies, wall, follows_events=follows)
             if board is None:
-                return _Made(None, Exposition(own), [], b"")
-            families = [*metric_parts.every(board, states)]
+                return _Made(None, self._exposition(), [], b"")
             changed = verdicts.with_labels(told.verdicts, states)
             nearest = verdicts.as_of_now(board.figures.running.head(CLOCKS_SHOWN), states, policies, board.grace)
-        seconds = time.perf_counter() - began
-        families += metric_parts.of_program(policies, context.stream.clients, round(seconds, 6))
+            seconds = round(time.perf_counter() - began, 6)
+            made_of = metric_parts.material(board, states, context.stream.clients, seconds)
         self._number += 1
         tick = self._tick(board, verdicts.clock_items(nearest, states), rate, told.omitted)
-        return _Made(board, exposition(families, own), _news(told, changed, policies), msgspec.json.encode(tick))
+        return _Made(board, self._exposition(made_of), _news(told, changed, policies), msgspec.json.encode(tick))
+
+    def _exposition(self, made_of: Material | None = None) -> Exposition:
+        def text() -> bytes:
+            figures = exposition(metric_parts.every(made_of)) if made_of else b""
+            return figures + generate_latest(self._own)
+
+        return Exposition(text)
 
     def _tick(self, board: Board, nearest: list[Item], rate: float, omitted: int) -> Item:
         troubles = self._context.troubles(board)
@@ -152,9 +160,9 @@ def _news(told: Told, changed: pl.DataFrame, policies: PolicySet) -> list[tuple[
 
 def _indicators(board: Board) -> list[Item]:
     """The total and every service, where there is anything to count."""
-    shown = pl.col("window").is_in(WINDOWS_SHOWN) & pl.col("by").is_in([TOTAL, "service"]) & (pl.col("n") > 0)
-    rows = board.indicators.filter(shown)
-    return indicator_items(rows, board.policies.newest.limits.min_n)
+    others = [pl.col(label).is_null() for label in LABELS if label != "service"]
+    shown = pl.col("window").is_in(WINDOWS_SHOWN) & (pl.col("n") > 0) & pl.all_horizontal(others)
+    return indicator_items(board.figures.indicators.filter(shown), board.policies.newest.limits.min_n)
 
 
 def _policy(policies: PolicySet) -> Item:

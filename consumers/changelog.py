@@ -21,9 +21,9 @@ import cramjam
 import polars as pl
 import xxhash
 
+from monitor.cells.tiers import TIER_ROWS
 from monitor.frames import Columns, conform
 from monitor.state import TABLES, TIER_CELLS
-from monitor.tiers import TIER_ROWS
 
 FORMAT: Final = 1
 MAGIC: Final = b"SQMF"

@@ -19,8 +19,9 @@ import msgspec
 import polars as pl
 
 from consumers.decode_arrow import Table, read_stream, read_tables
-from monitor.event_faults import Fault, Refused, clipped, fault, shown, unreadable
-from monitor.event_json import (
+from monitor.events import NOTHING, Read, read_structs
+from monitor.events.faults import Fault, Refused, clipped, fault, shown, unreadable
+from monitor.events.json_values import (
     EXPECTED_ATTRIBUTES,
     Found,
     decode_each,
@@ -29,8 +30,7 @@ from monitor.event_json import (
     read_attributes,
     read_object,
 )
-from monitor.event_shapes import ANY, UNREADABLE, Event
-from monitor.events import NOTHING, Read, read_structs
+from monitor.events.shapes import ANY, UNREADABLE, Event
 from monitor.names import Refusal
 
 STRUCTURED: Final = "application/cloudevents+json"

@@ -8,9 +8,9 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from consumers.arrow_claims import ClaimError, check_claims
-from monitor.event_columns import draft_of_columns
-from monitor.event_faults import Refused, clipped, unreadable
 from monitor.events import Read, read_draft
+from monitor.events.columns import draft_of_columns
+from monitor.events.faults import Refused, clipped, unreadable
 from monitor.names import Refusal
 
 

@@ -9,15 +9,15 @@ import polars as pl
 
 from monitor import alerts
 from monitor.alerts import Step, Tick
-from monitor.burning import burning
-from monitor.claims import WATCHED, watched_clocks
-from monitor.counts import Counts
+from monitor.alerts.claims import WATCHED, watched_clocks
 from monitor.frames import LABEL_COLUMNS, conform, empty
 from monitor.keys import keys_of
 from monitor.names import AlertKind, Outcome
-from monitor.objectives import Measures, measures
 from monitor.policy import PolicyVersion
 from monitor.slas import asked, judgements
+from monitor.slas.burning import burning
+from monitor.slas.counts import Counts
+from monitor.slas.objectives import Measures, measures
 from monitor.state import State
 
 CURRENT: Final = timedelta(seconds=30)  # a partition whose time is no longer ago than that keeps up

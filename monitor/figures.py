@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from monitor.counts import Counts
 from monitor.frames import INSTANT, LABEL_COLUMNS, Columns, conform, empty
 from monitor.indicators import INDICATORS, indicators
 from monitor.names import Clock, Outcome
-from monitor.objectives import measures
 from monitor.policy import PolicySet
 from monitor.slas import judgements
+from monitor.slas.counts import Counts
+from monitor.slas.objectives import measures
 from monitor.state import STATE_VERDICTS, State
 from monitor.summary import ledger
 from monitor.windows import WINDOWS, read

@@ -123,7 +123,7 @@ CELLS: Final[Columns] = {
     "bucket": BUCKET,
     "series": pl.UInt32(),
     "measure": MEASURE,
-    "bin": pl.Int16(),  # see monitor/bins.py; null: the measure has no value
+    "bin": pl.Int16(),  # see monitor/cells/bins.py; null: the measure has no value
     "n": pl.Int64(),
     "total": pl.Int64(),
 }

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from monitor.counts import Counts
 from monitor.indicators import indicators
 from monitor.names import LABELS, MEASURES, OUTCOMES
-from monitor.objectives import measures
 from monitor.policy import PolicySet
 from monitor.slas import PERIOD, judgements
+from monitor.slas.counts import Counts
+from monitor.slas.objectives import measures
 from monitor.state import State
 from monitor.windows import read
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from monitor.cells.sums import KEYED, UNPACKED, series_of_key, unpacked, with_series
+from monitor.cells.tiers import Tiers, finest
 from monitor.frames import LABEL_COLUMNS, Columns
 from monitor.names import LABELS
 from monitor.state import State
-from monitor.sums import KEYED, UNPACKED, series_of_key, unpacked, with_series
-from monitor.tiers import Tiers, finest
 
 WINDOWS: Final = {
     "5m": timedelta(minutes=5),

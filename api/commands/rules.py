@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from api.commands.common import policies_of
-from monitor import rules as monitor_rules
+from monitor.alerts import prometheus_rules as monitor_rules
 
 
 def rules(

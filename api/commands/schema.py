@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.event_schema import event_schema
+from monitor.events.schema import event_schema
 from monitor.mapping import mapping_schema
 from monitor.policy import policy_schema
 

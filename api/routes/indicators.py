@@ -56,7 +56,7 @@ class IndicatorQuery(Paging):
 def indicators(here: Here, board: Newest, query: Annotated[IndicatorQuery, Query()]) -> IndicatorList:
     """The total and each value of each single label, over one window."""
     window = choose("window", query.window, WINDOWS)
-    condition = (pl.col("window") == window) & fits(query.wanted())
+    condition = fits(query.wanted())
     for name in query.id:
         choose("id", name, BY_ID)
     for name in query.dimension:
@@ -81,6 +81,6 @@ def indicators(here: Here, board: Newest, query: Annotated[IndicatorQuery, Query
 def _over(window: str, here: Here, board: Board) -> pl.DataFrame:
     """Indicators of a window: those of the tick, or made now where a tick does not show them."""
     if window in SHOWN:
-        return board.indicators
+        return placed(board.figures.indicators.filter(pl.col("window") == window))
     with here.replica.reading() as states:
         return placed(shown_indicators(states, board.policies, newest(states) or board.now, [window]))

@@ -25,10 +25,10 @@ _SAID: dict[int | str, dict[str, Any]] = {
     response_class=PlainTextResponse,
     responses={**_SAID, **responses("not-ready")},
 )
-async def metrics(here: Here, request: Request) -> Response:
-    """Rendered once a tick and served from memory. Until figures exist only the process's own metrics are here."""
+def metrics(here: Here, request: Request) -> Response:
+    """Rendered at most once a tick, and served from memory. Until figures exist the process's own metrics are here."""
     exposition = here.exposition
     headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-store"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(exposition.gzipped(), headers={**headers, "Content-Encoding": "gzip"}, media_type=CONTENT_TYPE)
+        return Response(exposition.gzipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=CONTENT_TYPE)
     return Response(exposition.text, headers=headers, media_type=CONTENT_TYPE)

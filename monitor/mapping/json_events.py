@@ -8,8 +8,8 @@ import json
 
 import polars as pl
 
-from monitor.event_columns import FALSE_WORDS, TRUE_WORDS
-from monitor.event_fields import FIELD, Value
+from monitor.events.columns import FALSE_WORDS, TRUE_WORDS
+from monitor.events.fields import FIELD, Value
 
 
 def event_bytes(frame: pl.DataFrame) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from monitor.event_fields import CODE_OF, FIELDS, TYPE_NAMES, TYPES, nearest_type
+from monitor.events.fields import CODE_OF, FIELDS, TYPE_NAMES, TYPES, nearest_type
 from monitor.mapping.model import Cell, EventDocument, MappingDocument
 from monitor.names import LABELS, Kind
 from monitor.policy.load import validated

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import polars as pl
 import xxhash
 
-from monitor.event_fields import FIELD, LONGEST_SPAN_S, Value
+from monitor.events.fields import FIELD, LONGEST_SPAN_S, Value
 from monitor.frames import ORIGIN
 from monitor.mapping.model import At, Cell, EventDocument, MappingDocument
 from monitor.mapping.times import instants

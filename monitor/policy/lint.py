@@ -5,7 +5,6 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise, product
 
-from monitor import burn
 from monitor.indicators import BY_ID
 from monitor.names import LABELS, Clock
 from monitor.policy.calendar_model import Shift
@@ -15,6 +14,7 @@ from monitor.policy.model import IndicatorMeasure, PolicyDocument, Sla, TargetDo
 from monitor.policy.problems import Path, Problem, listed, nearest
 from monitor.policy.values import decimal_text, percent
 from monitor.policy.yaml_source import Document
+from monitor.slas import burn
 
 MOST_COMBINATIONS = 100_000  # of label values that are tried to find an unreachable line
 

@@ -5,11 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from monitor import burn
 from monitor.calendars import calendar_of
 from monitor.indicators import BY_ID
 from monitor.names import Clock
-from monitor.periods import LONGEST
 from monitor.policy.calendar_model import DAYS, Calendar
 from monitor.policy.compiled import EVERY_REASON, PolicySet, PolicyVersion, TargetLine
 from monitor.policy.conditions import in_words
@@ -17,6 +15,8 @@ from monitor.policy.durations import BusinessDays, format_span
 from monitor.policy.durations import in_words as span_in_words
 from monitor.policy.model import CalendarPeriod, IndicatorMeasure, OnChange, Sla, TargetDocument
 from monitor.policy.values import instant_text, percent
+from monitor.slas import burn
+from monitor.slas.periods import LONGEST
 
 CLOCK_WORDS = {
     Clock.FIRST_RESPONSE: "first response",

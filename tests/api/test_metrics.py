@@ -123,8 +123,9 @@ async def test_it_is_rendered_once_and_compressed_once(ticked: Context, http: ht
     assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert packed.headers["content-encoding"] == "gzip"
     assert packed.content == plain.content == ticked.exposition.text
-    assert ticked.exposition.gzipped() is ticked.exposition.gzipped()
-    assert gzip.decompress(ticked.exposition.gzipped()) == ticked.exposition.text
+    assert ticked.exposition.text is ticked.exposition.text
+    assert ticked.exposition.gzipped is ticked.exposition.gzipped
+    assert gzip.decompress(ticked.exposition.gzipped) == ticked.exposition.text
 
 
 async def test_without_figures_the_process_still_shows_its_own() -> None:
@@ -176,7 +177,7 @@ def test_a_hundred_thousand_samples_take_a_fifth_of_a_second() -> None:
 
     def once() -> float:
         began = time.process_time()  # of all threads: others may keep the machine busy
-        exposition([Part(Metric.SLA_BURN_RATE).add(frame, ("sla", "window", *LABELS))], b"")
+        exposition([Part(Metric.SLA_BURN_RATE).add(frame, ("sla", "window", *LABELS))])
         return time.process_time() - began
 
     assert min(once() for _ in range(5)) < 0.2

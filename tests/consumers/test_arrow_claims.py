@@ -11,7 +11,7 @@ import pytest
 from consumers import arrow_claims
 from consumers.arrow_claims import ClaimError, check_claims
 from consumers.decode_arrow import read_stream
-from monitor.event_faults import Refused
+from monitor.events.faults import Refused
 
 EVERY_TYPE = pl.DataFrame(
     {

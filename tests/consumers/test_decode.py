@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from consumers.decode import ARROW, BATCH, STRUCTURED, decode
-from monitor.event_fields import FIELDS, TYPES, Value
 from monitor.events import Read
+from monitor.events.fields import FIELDS, TYPES, Value
 from monitor.frames import EVENTS, ORIGIN, REFUSED
 from tests.monitor.event_examples import JSON, VALUES, as_bytes, event, good_events, spoilt_events
 

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from monitor.event_fields import FIELDS, TYPES, EventType, Field, Value
 from monitor.events import Read, read_json
+from monitor.events.fields import FIELDS, TYPES, EventType, Field, Value
 from monitor.frames import ORIGIN
 
 TIME = "2026-11-20T08:30:00.250Z"

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from monitor.alerts import KEPT_FOR, Step, Tick, step
-from monitor.claims import WATCHED, watched_clocks
+from monitor.alerts.claims import WATCHED, watched_clocks
 from monitor.frames import ALERTS, PAIRS, conform, empty
 from monitor.policy import PolicySet, PolicyVersion, load
 

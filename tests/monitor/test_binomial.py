@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.binomial import tells_apart, upper_tail
+from monitor.slas.binomial import tells_apart, upper_tail
 
 
 def exact(bad: int, n: int, miss: Fraction) -> Fraction:

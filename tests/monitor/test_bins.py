@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.bins import BASE, ORIGIN, RELATIVE_ERROR, bin_expr, bin_of, bin_value, upper_edges, values_of
+from monitor.cells.bins import BASE, ORIGIN, RELATIVE_ERROR, bin_expr, bin_of, bin_value, upper_edges, values_of
 
 THOUSANDTHS = st.integers(1, 2**62)
 

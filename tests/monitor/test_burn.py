@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.burn import HEADROOM, MINUTE, STANDARD, Pair, greatest_burn, miss, pairs, windows
 from monitor.policy.durations import format_span, parse_span
+from monitor.slas.burn import HEADROOM, MINUTE, STANDARD, Pair, greatest_burn, miss, pairs, windows
 
 D30 = timedelta(days=30)
 

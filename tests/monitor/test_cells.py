@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from monitor import clocks, facts
-from monitor.bins import bin_of
 from monitor.cases import ordered
 from monitor.cells import LABELLED, contributions
+from monitor.cells.bins import bin_of
 from monitor.frames import CONTRIBUTIONS, FACTS, HISTORY, VERDICTS, conform, empty
 from tests.monitor.minutes import T0, Event, at, policy, read
 

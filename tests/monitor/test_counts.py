@@ -6,10 +6,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.counts import COUNTS, Counts
 from monitor.frames import CELLS, SERIES, conform
 from monitor.names import LABELS
-from monitor.objectives import Measures
+from monitor.slas.counts import COUNTS, Counts
+from monitor.slas.objectives import Measures
 from monitor.state import State
 
 T0 = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from monitor.event_fields import FIELDS, TYPE_NAMES
-from monitor.event_schema import event_schema
+from monitor.events.fields import FIELDS, TYPE_NAMES
+from monitor.events.schema import event_schema
 from tests.monitor.event_examples import JSON, event, good_events, read, spoilt_events
 
 VALIDATOR = Draft202012Validator(event_schema())

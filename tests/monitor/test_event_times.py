@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.event_times import fault_of, micros_of
+from monitor.events.times import fault_of, micros_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from monitor.event_fields import LONGEST_TEXT, TYPE_NAMES
 from monitor.events import Read, read_json
+from monitor.events.fields import LONGEST_TEXT, TYPE_NAMES
 from monitor.frames import EVENTS, ORIGIN, REFUSED
 from monitor.keys import event_key_text, keys_of
 from monitor.names import LABELS, Kind

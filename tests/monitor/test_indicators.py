@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.bins import RELATIVE_ERROR, bin_of
-from monitor.estimates import Mean, Quantile, Ratio
+from monitor.cells.bins import RELATIVE_ERROR, bin_of
 from monitor.indicators import BY_ID, INDICATORS, REGISTRY, Indicator, indicators
+from monitor.indicators.estimates import Mean, Quantile, Ratio
+from monitor.indicators.statistics import t_quantiles
 from monitor.names import MEASURES
-from monitor.statistics import t_quantiles
 from monitor.windows import GROUPED
 
 Values = dict[str, int | Iterable[int]]  # measure -> how many, or their values in thousandths

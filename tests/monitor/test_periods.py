@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.periods import LONGEST, bounds, in_words
 from monitor.policy.model import CalendarPeriod
+from monitor.slas.periods import LONGEST, bounds, in_words
 
 BERLIN, BEIRUT = "Europe/Berlin", "Asia/Beirut"
 

@@ -8,8 +8,8 @@ import promql_parser
 import pytest
 import yaml
 
+from monitor.alerts.prometheus_rules import rules
 from monitor.policy import load
-from monitor.rules import rules
 
 POLICY = """
 policy: support

@@ -13,11 +13,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from monitor.burning import burning, states
-from monitor.counts import COUNTS, Counted
 from monitor.frames import JUDGEMENTS, PAIRS, conform
 from monitor.policy import PolicySet, load
 from monitor.slas import Reads, asked, judgements
+from monitor.slas.burning import burning, states
+from monitor.slas.counts import COUNTS, Counted
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.statistics import count_of_rare, mean_t, net_promoter, quantile_ranks, t_quantiles, wilson
+from monitor.indicators.statistics import count_of_rare, mean_t, net_promoter, quantile_ranks, t_quantiles, wilson
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from monitor.cells.sums import Sums, packed, unpacked, without_bin
+from monitor.cells.tiers import ALL_TIME, TIER_ROWS, TIERS, Tiers, finest
 from monitor.frames import CELLS
-from monitor.sums import Sums, packed, unpacked, without_bin
-from monitor.tiers import ALL_TIME, TIER_ROWS, TIERS, Tiers, finest
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NEWEST = int(NOW.timestamp()) // 10

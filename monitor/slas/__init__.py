@@ -12,17 +12,17 @@ from typing import Final, NamedTuple, Protocol
 
 import polars as pl
 
-from monitor import burn
-from monitor.burn import Pair
-from monitor.counts import Counted
 from monitor.frames import JUDGEMENTS, conform, empty
-from monitor.objectives import Counting, Objective, Valuing, objective
-from monitor.periods import LONGEST, USUAL, bounds
+from monitor.indicators.sample import Sample
 from monitor.policy import PolicyVersion
 from monitor.policy.conditions import fits
 from monitor.policy.durations import format_span
 from monitor.policy.model import CalendarPeriod, Sla
-from monitor.sample import Sample
+from monitor.slas import burn
+from monitor.slas.burn import Pair
+from monitor.slas.counts import Counted
+from monitor.slas.objectives import Counting, Objective, Valuing, objective
+from monitor.slas.periods import LONGEST, USUAL, bounds
 
 PERIOD: Final = "period"
 

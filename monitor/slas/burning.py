@@ -6,15 +6,14 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from monitor import binomial, burn
-from monitor.burn import Pair
 from monitor.frames import PAIRS, conform, empty
 from monitor.names import LABELS, Judged, SlaState
-from monitor.objectives import Counting, objective
 from monitor.policy import PolicyVersion
 from monitor.policy.durations import format_span
 from monitor.policy.model import Sla
-from monitor.slas import PERIOD, pairs_of
+from monitor.slas import PERIOD, binomial, burn, pairs_of
+from monitor.slas.burn import Pair
+from monitor.slas.objectives import Counting, objective
 
 _WIDE: Final = pl.Int128()  # products of counts and the terms of a fraction are compared exactly
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import polars as pl
 import xxhash
 
-from monitor.event_draft import Draft
-from monitor.event_fields import FIELDS, TYPE_NAMES
+from monitor.events.draft import Draft
+from monitor.events.fields import FIELDS, TYPE_NAMES
 
 Words = npt.NDArray[np.uint64]
 

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from monitor.event_draft import Draft, Faults, counting, rows_where
-from monitor.event_faults import Fault, clipped, fault, missing, off_bounds, shown
-from monitor.event_fields import (
+from monitor.events.draft import Draft, Faults, counting, rows_where
+from monitor.events.faults import Fault, clipped, fault, missing, off_bounds, shown
+from monitor.events.fields import (
     FIELD,
     FIELDS,
     FIRST_YEAR,
@@ -24,8 +24,8 @@ from monitor.event_fields import (
     nearest_type,
     number_text,
 )
-from monitor.event_json import EXPECTED_ATTRIBUTES
-from monitor.event_times import Flags
+from monitor.events.json_values import EXPECTED_ATTRIBUTES
+from monitor.events.times import Flags
 from monitor.names import Kind, Refusal
 
 _ADVANCED: Final = next(code for code, t in enumerate(TYPES) if t.kind is Kind.ADVANCED)

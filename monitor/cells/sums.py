@@ -7,7 +7,7 @@ from monitor.frames import CELLS, MEASURE
 
 _BIN_BITS, _MEASURE_BITS = 16, 8
 _SERIES_SHIFT = _BIN_BITS + _MEASURE_BITS
-_NO_BIN = -(2**15)  # stands for a null bin; no bin of monitor/bins.py is that low
+_NO_BIN = -(2**15)  # stands for a null bin; no bin of monitor/cells/bins.py is that low
 
 KEYED = {"key": pl.Int64(), "n": pl.Int64(), "total": pl.Int64()}
 

@@ -6,8 +6,8 @@ at most its `max_score`, the size of all answers together. `data_base64` is read
 
 from typing import Any, Final
 
-from monitor.event_answers import NO_ANSWER, SCORES
-from monitor.event_fields import ATTRIBUTES, FIELDS, LONGEST_TEXT, PREFIX, TYPES, EventType, Field, Value
+from monitor.events.answers import NO_ANSWER, SCORES
+from monitor.events.fields import ATTRIBUTES, FIELDS, LONGEST_TEXT, PREFIX, TYPES, EventType, Field, Value
 
 Schema = dict[str, Any]
 

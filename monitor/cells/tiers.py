@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
+from monitor.cells.sums import Sums, packed, series_of_key, unpacked
 from monitor.frames import BUCKET, CELLS, Columns, conform
-from monitor.sums import Sums, packed, series_of_key, unpacked
 
 BUCKET_SPAN: Final = timedelta(seconds=10)
 ALL_TIME: Final = "all"
@@ -314,7 +314,7 @@ class Tiers:
         """As `window`, for a window that is read again and again: only what changed is added.
 
         :param name: of the projection; the same name must always mean the same `project`
-        :param project: rows with `key`, `n`, `total` -> such rows, row by row (see monitor/sums.py)
+        :param project: rows with `key`, `n`, `total` -> such rows, row by row (see monitor/cells/sums.py)
         :param anchored: the window grows from a fixed start, as a month so far; else it keeps its length and moves
         :returns: KEYED, sorted by key
         """

@@ -9,11 +9,11 @@ from typing import Final
 
 import polars as pl
 
-from monitor.bins import bin_of
+from monitor.cells.bins import bin_of
+from monitor.cells.tiers import BUCKET_SPAN
+from monitor.cells.tiers import Tiers as Tiers
 from monitor.frames import BUCKET, CELLS, CONTRIBUTIONS, KEY, LABEL_COLUMNS, MEASURE, Columns, empty
 from monitor.names import CLOCKS, LABELS, OUTCOMES, Outcome
-from monitor.tiers import BUCKET_SPAN
-from monitor.tiers import Tiers as Tiers
 
 BUCKET_MICROSECONDS: Final = BUCKET_SPAN // timedelta(microseconds=1)
 

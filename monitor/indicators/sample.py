@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from monitor.bins import values_of
+from monitor.cells.bins import values_of
 from monitor.names import MEASURES
 
 Ints = npt.NDArray[np.int64]

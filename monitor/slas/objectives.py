@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from monitor.estimates import Estimate, Ratio
 from monitor.indicators import REGISTRY
+from monitor.indicators.estimates import Estimate, Ratio
 from monitor.names import Clock, Outcome
 from monitor.policy.model import IndicatorMeasure, Sla
 from monitor.policy.values import decimal_text

@@ -10,10 +10,10 @@ from typing import Final, Literal
 import numpy as np
 import polars as pl
 
-from monitor.estimates import Estimate, Figure, Mean, NetPromoter, Quantile, Rate, Ratio, Spread
 from monitor.frames import Columns
+from monitor.indicators.estimates import Estimate, Figure, Mean, NetPromoter, Quantile, Rate, Ratio, Spread
+from monitor.indicators.sample import Sample
 from monitor.names import Clock
-from monitor.sample import Sample
 
 Dimension = Literal["responsiveness", "reliability", "assurance", "perception"]
 Unit = Literal["seconds", "ratio", "points", "per_1000", "times"]
@@ -73,7 +73,7 @@ def indicators(cells: pl.DataFrame, groups: int, min_n: int) -> pl.DataFrame:
 _SRE = "Google, The Site Reliability Workbook (2018), chapter 2"
 _COPC = "service level of contact centres, in its published variants"
 _WILSON = "interval: Wilson (1927)"
-_RANKS = "bins of monitor/bins.py; interval of ranks: Conover (1999), 3.2"
+_RANKS = "bins of monitor/cells/bins.py; interval of ranks: Conover (1999), 3.2"
 
 
 def _times(clock: Clock) -> tuple[str, ...]:

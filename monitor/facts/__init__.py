@@ -14,7 +14,7 @@ import polars as pl
 
 from monitor.cases import CODE, Cases
 from monitor.cells import BUCKET_MICROSECONDS, bucket_of
-from monitor.fact_rows import NOTHING, FactRows
+from monitor.facts.rows import NOTHING, FactRows
 from monitor.frames import FACTS, INSTANT, MEASURE, SPAN, conform, empty
 from monitor.names import LABELS, LIFECYCLE, Clock, Kind, Outcome
 from monitor.policy import PolicySet

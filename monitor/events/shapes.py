@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from monitor.event_fields import CODE_OF, FIELDS, TYPES, Field, Value, fields_of
-from monitor.event_times import Flags
+from monitor.events.fields import CODE_OF, FIELDS, TYPES, Field, Value, fields_of
+from monitor.events.times import Flags
 from monitor.names import LIFECYCLE, Kind
 
 UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)

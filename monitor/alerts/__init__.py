@@ -21,8 +21,8 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 import xxhash
 
-from monitor import wording
-from monitor.claims import CLAIMS, at_risk_claims, breach_claims, burn_claims, ledger_claims, subject
+from monitor.alerts import wording
+from monitor.alerts.claims import CLAIMS, at_risk_claims, breach_claims, burn_claims, ledger_claims, subject
 from monitor.frames import ALERTS, empty
 from monitor.names import AlertKind, AlertReason, AlertState
 from monitor.policy import PolicyVersion

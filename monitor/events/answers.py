@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from monitor.event_faults import Refused, fault, off_bounds, wrong_type
-from monitor.event_fields import FIELD, LONGEST_JSON
+from monitor.events.faults import Refused, fault, off_bounds, wrong_type
+from monitor.events.fields import FIELD, LONGEST_JSON
 from monitor.names import Refusal
 
 NO_ANSWER: Final = r"^ *(?:[nN]/?[aA]|-)? *$"  # texts that stand for no answer, as a regular expression

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from monitor import periods
 from monitor.names import LABELS, AlertKind, AlertReason, AlertState, Clock
 from monitor.policy.durations import format_span, in_words, parse_span
 from monitor.policy.model import Sla
+from monitor.slas import periods
 
 TIMES: Final = "\u00d7"
 _LATE: Final = {

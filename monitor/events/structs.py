@@ -6,13 +6,13 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from monitor.event_answers import answers_json
-from monitor.event_draft import Draft, Faults, counting, instants_of, nothing, where
-from monitor.event_faults import Refused, off_bounds
-from monitor.event_fields import FIELDS, Field, Value, fields_of
-from monitor.event_json import Decoded
-from monitor.event_shapes import Shape
-from monitor.event_times import Flags
+from monitor.events.answers import answers_json
+from monitor.events.draft import Draft, Faults, counting, instants_of, nothing, where
+from monitor.events.faults import Refused, off_bounds
+from monitor.events.fields import FIELDS, Field, Value, fields_of
+from monitor.events.json_values import Decoded
+from monitor.events.shapes import Shape
+from monitor.events.times import Flags
 from monitor.frames import INSTANT
 from monitor.names import LABELS
 

@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
-from monitor.event_draft import Codes, codes_of
-from monitor.event_faults import Fault, Refused, fault, missing, shown, unreadable, wrong_type
-from monitor.event_fields import CODE_OF, EXPECTED, FIELDS, TYPES, Field, Value
-from monitor.event_shapes import ANY, UNREADABLE, Event, Shape, shape_of
+from monitor.events.draft import Codes, codes_of
+from monitor.events.faults import Fault, Refused, fault, missing, shown, unreadable, wrong_type
+from monitor.events.fields import CODE_OF, EXPECTED, FIELDS, TYPES, Field, Value
+from monitor.events.shapes import ANY, UNREADABLE, Event, Shape, shape_of
 from monitor.names import Refusal
 
 EXPECTED_ATTRIBUTES: Final = {
@@ -82,6 +82,8 @@ def read_object(value: bytes) -> Found:
         return _blank({}), refused.fault
     if not isinstance(found, dict):
         wrong = f"found {shown(found)}, expected a JSON object that is a CloudEvent"
+        if isinstance(found, list):
+            wrong += "; for a list set the header content-type: application/cloudevents-batch+json"
         return _blank({}), unreadable(Refusal.NOT_A_CLOUDEVENT, wrong)
     return read_attributes(found)
 
@@ -97,7 +99,8 @@ def parse(value: bytes) -> Any:
     except UnicodeEncodeError:
         wrong = "half of a surrogate pair in a text"
     except json.JSONDecodeError as error:
-        wrong = f"not JSON: {error.msg} at character {error.pos} of {len(text)}"
+        where = f" at character {error.pos} of {len(text)}" if text else ": the value is empty"
+        wrong = f"not JSON: {error.msg}{where}" if text else f"not JSON{where}"
     except RecursionError:
         wrong = "nested too deeply"
     except ValueError as error:

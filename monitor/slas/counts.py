@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
+from monitor.cells.sums import measure_of_key, unpacked, without_bin
+from monitor.cells.tiers import finest
 from monitor.frames import CELLS, LABEL_COLUMNS, MEASURE
-from monitor.objectives import Measures
+from monitor.slas.objectives import Measures
 from monitor.state import State
-from monitor.sums import measure_of_key, unpacked, without_bin
-from monitor.tiers import finest
 
 # (labels, measure, bin) -> n, total; the same may stand in several rows, one a partition.
 COUNTS: Final = {**LABEL_COLUMNS, **{name: CELLS[name] for name in ("measure", "bin", "n", "total")}}

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 import yaml
 
-from monitor.burn import Pair
 from monitor.names import Metric, Rule, Severity
-from monitor.objectives import Counting, objective
-from monitor.periods import in_words
 from monitor.policy import PolicyVersion
 from monitor.policy.durations import format_span
 from monitor.policy.model import Sla
 from monitor.slas import PERIOD, usual_pairs
+from monitor.slas.burn import Pair
+from monitor.slas.objectives import Counting, objective
+from monitor.slas.periods import in_words
 
 HEAD: Final = """\
 # Made by `sqm rules` from the policy {policy}: change that, then make this anew.

@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 import xxhash
 
-from monitor.event_checks import faults_of, nul_faults
-from monitor.event_columns import draft_of_columns
-from monitor.event_content import content_keys
-from monitor.event_draft import Draft, Faults, nothing, where
-from monitor.event_faults import Fault
-from monitor.event_fields import OTHER_FIELDS, TYPES, Value
-from monitor.event_json import Decoded, decode_events
-from monitor.event_structs import draft_of
+from monitor.events.checks import faults_of, nul_faults
+from monitor.events.columns import draft_of_columns
+from monitor.events.content import content_keys
+from monitor.events.draft import Draft, Faults, nothing, where
+from monitor.events.faults import Fault
+from monitor.events.fields import OTHER_FIELDS, TYPES, Value
+from monitor.events.json_values import Decoded, decode_events
+from monitor.events.structs import draft_of
 from monitor.frames import EVENTS, INSTANT, KIND, ORIGIN, REFUSED, SPAN, conform, empty
 from monitor.keys import keys_from_bytes
 from monitor.names import KINDS, LABELS

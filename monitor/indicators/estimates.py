@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from monitor.sample import THOUSANDTHS, Floats, Ints, Sample, at_rank, deviations
-from monitor.statistics import Interval, count_of_rare, mean_t, net_promoter, quantile_ranks, wilson
+from monitor.indicators.sample import THOUSANDTHS, Floats, Ints, Sample, at_rank, deviations
+from monitor.indicators.statistics import Interval, count_of_rare, mean_t, net_promoter, quantile_ranks, wilson
 
 Weights = Mapping[str, int]  # measure -> how often each of its things counts
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from monitor.event_fields import RANK, number_text
+from monitor.events.fields import RANK, number_text
 from monitor.names import Refusal
 
 

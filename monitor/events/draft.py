@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from monitor.event_faults import Fault, clipped, fault
-from monitor.event_fields import CODE_OF, EXPECTED, FIELDS, TYPES, Field, Value
-from monitor.event_times import Flags, Micros, fault_of, micros_of
+from monitor.events.faults import Fault, clipped, fault
+from monitor.events.fields import CODE_OF, EXPECTED, FIELDS, TYPES, Field, Value
+from monitor.events.times import Flags, Micros, fault_of, micros_of
 from monitor.names import Refusal
 
 Codes = npt.NDArray[np.int16]

@@ -12,12 +12,12 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from monitor.event_draft import Draft, Faults, codes_of, counting, instants_of, nothing, rows_where, where
-from monitor.event_faults import missing, off_bounds, wrong_type
-from monitor.event_fields import EXPECTED, FIELDS, Field, Value
-from monitor.event_json import EXPECTED_ATTRIBUTES
-from monitor.event_structs import ANSWERS, add_answers, promises_of
-from monitor.event_times import Micros
+from monitor.events.draft import Draft, Faults, codes_of, counting, instants_of, nothing, rows_where, where
+from monitor.events.faults import missing, off_bounds, wrong_type
+from monitor.events.fields import EXPECTED, FIELDS, Field, Value
+from monitor.events.json_values import EXPECTED_ATTRIBUTES
+from monitor.events.structs import ANSWERS, add_answers, promises_of
+from monitor.events.times import Micros
 from monitor.frames import INSTANT
 
 TRUE_WORDS: Final = ("true", "1", "yes", "t", "y")
