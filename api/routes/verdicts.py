@@ -1,6 +1,6 @@
 """/v1/verdicts: what became of each clock of live cases, the latest decided first."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import polars as pl
@@ -73,7 +73,7 @@ class VerdictQuery(Paging):
 
 
 def _literal(value: datetime) -> pl.Expr:
-    return pl.lit(value, dtype=INSTANT)
+    return pl.lit(value.astimezone(UTC), dtype=INSTANT)
 
 
 @router.get(
