@@ -66,7 +66,7 @@ async def test_the_summary_over_http_is_that_of_the_log(own: Settings) -> None:
     async with replicated(own) as replica, working(own):
         here = Context(own, replica, FixedPolicies(policies()))
         async with running(Ticker(here).run()), served(here) as address, httpx2.AsyncClient(base_url=address) as http:
-            await until(lambda: at_end(replica, PARTITIONS))
+            await until(lambda: at_end(replica, PARTITIONS) and here.board is not None)
             assert (await http.get("/v1/summary")).json() == figures(await oracle(own, PARTITIONS))
             ledger = (await http.get("/v1/ledger")).json()
             assert ledger["balanced"]
