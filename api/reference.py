@@ -4,7 +4,6 @@ Settings, metrics, indicators, CLI, events, policy, mapping and HTTP are each de
 program itself goes by; these pages are that place in Markdown.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -243,43 +242,29 @@ def _given(parameter: Mapping[str, Any]) -> str:
     return code(written(default)) if default not in (None, []) else ""
 
 
-PAGES: Final[Mapping[str, tuple[Callable[[], Page], str]]] = {
-    "cli.md": (cli, "every command with its flags"),
-    "settings.md": (settings, "every setting: variable, flag, default"),
-    "events.md": (events, "types, fields, and why an event is refused"),
-    "policy.md": (policy, "every member of a policy file"),
-    "mapping.md": (mapping, "every member of a mapping file"),
-    "indicators.md": (indicators, "every indicator with its formula and source"),
-    "metrics.md": (metrics, "every metric with its labels"),
-    "http.md": (http, "every address with its parameters and answers"),
+PAGES: Final[Mapping[str, Callable[[], Page]]] = {
+    "cli.md": cli,
+    "settings.md": settings,
+    "events.md": events,
+    "policy.md": policy,
+    "mapping.md": mapping,
+    "indicators.md": indicators,
+    "metrics.md": metrics,
+    "http.md": http,
 }
 
 
-def index(folder: Path = FOLDER) -> Page:
-    """The table of contents; pages that are written by hand stand in it by their first heading."""
-    yield "# Reference\n"
-    own = {"README.md", *PAGES}
-    by_hand = [path for path in sorted(folder.glob("*.md")) if path.name not in own]
-    rows = [(f"[{name.removesuffix('.md')}]({name})", what) for name, (_, what) in PAGES.items()]
-    heads = (path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in by_hand)
-    rows += [(f"[{path.stem}]({path.name})", head) for path, head in zip(by_hand, heads, strict=True)]
-    yield table(("page", "holds"), rows)
-
-
-def pages(folder: Path = FOLDER) -> dict[str, str]:
+def pages() -> dict[str, str]:
     """File name -> text of every page."""
-    texts = {name: "\n".join(make()) for name, (make, _) in PAGES.items()}
-    texts["README.md"] = "\n".join(index(folder))
-    return {name: MADE + text.rstrip() + "\n" for name, text in texts.items()}
+    return {name: MADE + "\n".join(make()).rstrip() + "\n" for name, make in PAGES.items()}
 
 
 def main(folder: Path = FOLDER) -> None:
     """Write the pages."""
-    os.environ.pop("SQM_POLICY", None)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in pages(folder).items():
+    for name, text in pages().items():
         folder.joinpath(name).write_text(text, encoding="utf-8")
-    typer.echo(f"wrote {len(PAGES) + 1} pages to {folder}")
+    typer.echo(f"wrote {len(PAGES)} pages to {folder}")
 
 
 if __name__ == "__main__":
