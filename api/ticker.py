@@ -84,9 +84,11 @@ class Ticker:
             return
         self._trouble = None
         context = self._context
-        context.exposition = made.exposition
         if made.board is None:
-            return
+            if context.board is None:
+                context.exposition = made.exposition
+            return  # while it is restored anew the last figures stay; /readyz and the next tick say so
+        context.exposition = made.exposition
         first, context.board = context.board is None, made.board
         if not first:  # what came before the first tick is history
             for event, data in made.news:

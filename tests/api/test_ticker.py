@@ -161,6 +161,16 @@ async def test_while_the_state_is_restored_nothing_is_sent(replica: Replica) -> 
     assert here.board is None
 
 
+async def test_figures_stay_while_the_state_is_restored_anew(replica: Replica) -> None:
+    here, ticker = await ticking(replica)
+    before = here.exposition.text
+    replica.caught_up = False
+    await ticker.tick()
+    assert here.board is not None
+    assert here.exposition.text is before
+    assert here.troubles() == {"replica": "the state is being restored from Kafka"}
+
+
 @pytest.mark.parametrize("clock", ["wall", "event"])
 async def test_with_the_clock_of_events_history_is_current(replica: Replica, clock: str) -> None:
     here = context(replica)
