@@ -51,6 +51,10 @@ def _events_topics(data: dict[str, Any]) -> tuple[str, ...]:
     return (f"{data.get('topic_prefix', 'sqm')}.{Topic.EVENTS}",)
 
 
+def _group(data: dict[str, Any]) -> str:
+    return str(data.get("topic_prefix", "sqm"))
+
+
 class KafkaSettings(_Group):
     """How to reach Kafka, and what the topics are called."""
 
@@ -65,7 +69,11 @@ class KafkaSettings(_Group):
         description="Topics that events come in by, comma separated, all with the same number of partitions. "
         "Default: `<topic_prefix>.events`.",
     )
-    group: Annotated[str, Field(min_length=1)] = Field(default="sqm", description="Consumer group of the workers.")
+    group: Annotated[str, Field(min_length=1)] = Field(
+        default_factory=_group,
+        description="Consumer group of the workers. Default: the topic prefix, so that two systems at one Kafka do "
+        "not take each other's places.",
+    )
     partitions: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=4, description="Partitions of an events topic that does not exist yet and is created."
     )

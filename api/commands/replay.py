@@ -77,8 +77,8 @@ def tell_unreadable(gathered: Gathered) -> None:
     rows = gathered.unreadable
     if not rows.height:
         return
-    lost = gathered.rows_unreadable
-    said.print(f"warning: {_lost(lost, rows.height)}", style="yellow", markup=False)
+    cells = rows.filter(~pl.col("lost")).height
+    said.print(f"warning: {_unread(gathered.rows_unreadable, cells)}", style="yellow", markup=False)
     for file, line, column, message, _ in rows.head(MOST_SHOWN).iter_rows():
         said.print(f"  {file}:{line}: {column}: {message}", markup=False)
     if rows.height > MOST_SHOWN:
@@ -97,10 +97,9 @@ def _tell_refused(refused: pl.DataFrame) -> None:
         said.print(f"  … and {refused.height - MOST_SHOWN:,} more", markup=False)
 
 
-def _lost(lost: int, cells: int) -> str:
-    if not lost:
-        return f"{cells} cells cannot be read; the rest of their rows counts"
-    return f"{lost} row{'s' if lost > 1 else ''} cannot be read; the others count"
+def _unread(rows: int, cells: int) -> str:
+    parts = [f"{n:,} {what}{'s' if n > 1 else ''}" for n, what in ((rows, "row"), (cells, "cell")) if n]
+    return f"{' and '.join(parts)} cannot be read; {'the rest counts' if cells else 'the others count'}"
 
 
 def _check_output(path: Path | None) -> None:

@@ -97,12 +97,15 @@ def _as_it_stands(cases: Cases) -> dict[str, Any]:
 
 
 def _alike(states: list[State], wrong: str) -> list[str]:
-    """Some live cases whose ids begin as this one does."""
-    beginning = wrong[: max(1, len(wrong) - 2)]
+    """Some live cases whose ids begin as this one does; if none does, any."""
+    opened = pl.col("kind") == Kind.OPENED
     alike: set[str] = set()
-    for state in states:
-        found = state.history.where(pl.col("case").str.starts_with(beginning) & (pl.col("kind") == Kind.OPENED))
-        alike.update(found["case"].head(50))
+    for beginning in (wrong[: max(1, len(wrong) - 2)], ""):
+        for state in states:
+            found = state.history.where(pl.col("case").str.starts_with(beginning) & opened)
+            alike.update(found["case"].head(50))
+        if alike:
+            break
     return sorted(alike)
 
 

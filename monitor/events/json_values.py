@@ -99,8 +99,7 @@ def parse(value: bytes) -> Any:
     except UnicodeEncodeError:
         wrong = "half of a surrogate pair in a text"
     except json.JSONDecodeError as error:
-        where = f" at character {error.pos} of {len(text)}" if text else ": the value is empty"
-        wrong = f"not JSON: {error.msg}{where}" if text else f"not JSON{where}"
+        wrong = f"not JSON: {error.msg} at character {error.pos} of {len(text)}" if text else "not JSON: it is empty"
     except RecursionError:
         wrong = "nested too deeply"
     except ValueError as error:

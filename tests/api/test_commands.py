@@ -168,6 +168,13 @@ def test_rows_that_cannot_be_read_are_named_and_end_with_1_only_if_strict(folder
     assert sqm(folder, *REPLAY, "--json", "--strict").returncode == 1
 
 
+def test_a_cell_that_cannot_be_read_is_no_lost_row(folder: Path) -> None:
+    (folder / "rows.csv").write_text(ROWS + "d,x,whenever,2026-01-01T10:00\ne,x\n")
+    done = sqm(folder, *REPLAY, "--json")
+    assert done.stderr.splitlines()[0] == "warning: 1 row and 1 cell cannot be read; the rest counts"
+    assert json.loads(done.stdout)["ledger"]["rows_unreadable"] == 1
+
+
 def test_events_that_are_refused_are_named_and_counted(folder: Path) -> None:
     mapping = MAPPING.replace("at: opened}", "at: opened, data: {due_at: due}}")
     (folder / "mapping.yaml").write_text(mapping)

@@ -15,6 +15,7 @@ WRONG = [
     ("/nothing", 404, "not-found", "nothing is at /nothing", None),
     ("/v1/slas/first-respons", 404, "unknown-resource", "did you mean 'first-response'?", "first-response"),
     ("/v1/cases/INC-0071", 404, "unknown-resource", "no live case 'INC-0071'", "INC-007"),
+    ("/v1/cases/XYZ", 404, "unknown-resource", "no live case 'XYZ'", "INC-000"),
     ("/v1/indicators?window=28days", 422, "bad-parameter", "did you mean 28d?", "28d"),
     ("/v1/indicators?id=npss", 422, "bad-parameter", "did you mean nps?", "nps"),
     ("/v1/indicators?by=servise", 422, "bad-parameter", "did you mean service?", "service"),

@@ -20,7 +20,7 @@ def problems(**environment: str) -> list[str]:
 def test_without_any_setting_a_local_broker_is_meant() -> None:
     settings = load(env_file=None)
     assert settings.kafka.bootstrap == "127.0.0.1:9092"
-    assert settings.kafka.events_topics == ("sqm.events",)
+    assert (settings.kafka.events_topics, settings.kafka.group) == (("sqm.events",), "sqm")
     assert settings.policy == ()
     assert "bootstrap" not in settings.kafka.model_fields_set
 
@@ -44,9 +44,10 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.kafka.events_topics == ("calls", "tickets")
 
 
-def test_the_events_topic_follows_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_events_topic_and_the_group_follow_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SQM_KAFKA__TOPIC_PREFIX", "support")
-    assert load(env_file=None).kafka.events_topics == ("support.events",)
+    kafka = load(env_file=None).kafka
+    assert (kafka.events_topics, kafka.group) == (("support.events",), "support")
 
 
 @pytest.mark.parametrize(

@@ -213,13 +213,13 @@ AUDIT = {"score": 8, "max_score": 10, "passed": True}
 @pytest.mark.parametrize(
     ("whole", "reason", "field", "message"),
     [
-        (b"", "malformed_json", "", "not JSON"),
+        (b"", "malformed_json", "", "not JSON: it is empty"),
         (b"nonsense", "malformed_json", "", "at character 0"),
         (b'{"specversion":"1.0",', "malformed_json", "", "not JSON"),
         (b"\xff", "malformed_json", "", "byte 0 is 0xff"),
         (b"[" * 100_000, "malformed_json", "", "nested too deeply"),
         (json.dumps(event(id="\ud800")).encode(), "malformed_json", "", "surrogate"),
-        (b"[]", "not_a_cloudevent", "", "found a list"),
+        (b"[]", "not_a_cloudevent", "", "for a list set the header content-type: application/cloudevents-batch+json"),
         (b"null", "not_a_cloudevent", "", "found null"),
         (b'"text"', "not_a_cloudevent", "", 'found the text "text"'),
         (event(specversion=...), "not_a_cloudevent", "specversion", "missing"),
