@@ -36,11 +36,11 @@ def _split(value: object) -> object:
     return value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+TopicNames = Annotated[tuple[TopicName, ...], BeforeValidator(_split)]
 
 
 class _Group(BaseModel):
@@ -64,7 +64,7 @@ class KafkaSettings(_Group):
         min_length=1,
     )
     topic_prefix: TopicName = Field(default="sqm", description="What the names of all own topics begin with.")
-    events_topics: Annotated[Names, Field(min_length=1)] = Field(
+    events_topics: Annotated[TopicNames, Field(min_length=1)] = Field(
         default_factory=_events_topics,
         description="Topics that events come in by, comma separated, all with the same number of partitions. "
         "Default: `<topic_prefix>.events`.",
@@ -136,6 +136,11 @@ class KafkaSettings(_Group):
 class WorkerSettings(_Group):
     """How a worker folds events into state."""
 
+    processes: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=1,
+        description="How many workers `sqm worker` runs side by side, each in a process of its own: one for each core, "
+        "at most one for each partition.",
+    )
     slot: Annotated[int, Field(ge=0, le=9999)] | None = Field(
         default=None,
         description="Number of this worker among those of one host. Default: the first that no other worker with the "
@@ -243,7 +248,10 @@ def load(env_file: Path | str | None = ".env", **overrides: Any) -> Settings:
     try:
         return Settings(**{"_env_file": env_file, **overrides})
     except ValidationError as error:
-        raise SettingsError([_problem(detail) for detail in error.errors()]) from None
+        found = [
+            detail for detail in error.errors() if detail["type"] != "default_factory_not_called"
+        ]  # follows from one
+        raise SettingsError([_problem(detail) for detail in found]) from None
 
 
 def variable(path: tuple[str | int, ...]) -> str:

@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from api.commands.processes import owner_gone
 from api.commands.run import API, JUDGE, WORKER
 from api.context import Context
 from api.rejected import follow as follow_rejected
@@ -134,13 +135,18 @@ class Process:
 
 @contextmanager
 def until_told(stopping: asyncio.Event) -> Iterator[None]:
-    """Within, SIGINT and SIGTERM set `stopping`."""
+    """Within, SIGINT and SIGTERM set `stopping`, and so does the end of the process that started this one."""
     loop = asyncio.get_running_loop()
+    owner = owner_gone()
+    if owner is not None:
+        loop.add_reader(owner, stopping.set)
     signals = (signal.SIGINT, signal.SIGTERM)
     for name in signals:
         loop.add_signal_handler(name, stopping.set)
     try:
         yield
     finally:
+        if owner is not None:
+            loop.remove_reader(owner)
         for name in signals:
             loop.remove_signal_handler(name)

@@ -24,7 +24,12 @@ def run(settings: Settings) -> None:
 @with_settings("kafka", "worker")
 def worker(settings: Settings) -> None:
     """Fold events into state. As many as there are partitions share the work."""
-    serve(settings, frozenset({WORKER}))
+    if settings.worker.processes == 1:
+        alone(settings)
+    else:
+        from api.commands.processes import side_by_side
+
+        side_by_side(alone, settings)
 
 
 @with_settings("kafka", "judge")
@@ -37,6 +42,11 @@ def judge(settings: Settings) -> None:
 def api(settings: Settings) -> None:
     """Serve figures: the page, HTTP, metrics. Any number may run."""
     serve(settings, frozenset({API}))
+
+
+def alone(settings: Settings) -> None:
+    """One worker in this process."""
+    serve(settings, frozenset({WORKER}))
 
 
 def serve(settings: Settings, roles: frozenset[str]) -> None:

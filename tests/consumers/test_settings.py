@@ -54,6 +54,14 @@ def test_the_events_topic_and_the_group_follow_the_prefix(monkeypatch: pytest.Mo
     ("environment", "said"),
     [
         ({"SQM_API__PORT": "99999"}, "SQM_API__PORT='99999': input should be less than or equal to 65535"),
+        (
+            {"SQM_KAFKA__EVENTS_TOPICS": '["a"]'},
+            "SQM_KAFKA__EVENTS_TOPICS='[\"a\"]': string should match pattern '^[A-Za-z0-9._-]{1,200}$'",
+        ),
+        (
+            {"SQM_KAFKA__TOPIC_PREFIX": "a b"},
+            "SQM_KAFKA__TOPIC_PREFIX='a b': string should match pattern '^[A-Za-z0-9._-]{1,200}$'",
+        ),
         ({"SQM_CLOCK": "walls"}, "SQM_CLOCK='walls': input should be 'wall' or 'event'"),
         (
             {"SQM_KAFKA__BOOTSTRP": "x"},

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -159,6 +160,46 @@ async def test_two_workers_a_judge_and_an_api_are_one_monitor(settings: Settings
     more = await send(settings, range(200, 300))
     api.until(lambda: (answer := api.get("/v1/summary"))[0] == 200 and answer[1]["ledger"]["counted"] == sent + more)
     assert all(process.end() < 10 for process in (workers[1], judge, api))
+
+
+def still_running(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that run after so many seconds; one that has ended and only waits to be reaped does not."""
+    deadline = time.monotonic() + seconds
+    while left := [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]:
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)
+    return []
+
+
+async def test_workers_side_by_side_share_the_partitions_and_end_together(
+    settings: Settings, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    sent = await send(settings, range(200))
+    where = (settings.kafka.bootstrap, settings.kafka.topic_prefix)
+    judge_and_api = start(*where, "run", "--policy", "policy.yaml", "--data-dir", "all")
+    pair = start(*where, "worker", "--processes", "2", "--data-dir", "pair", "--worker-host", "pair")
+    judge_and_api.until(
+        lambda: (answer := judge_and_api.get("/v1/summary"))[0] == 200 and answer[1]["ledger"]["counted"] == sent
+    )
+    while await members(settings) < 3:
+        assert pair.process.poll() is None, pair.said()
+    workers = psutil.Process(pair.process.pid).children(recursive=True)
+    assert pair.end() < 10
+    assert still_running(workers, 1) == []
+
+
+async def test_workers_side_by_side_do_not_outlive_who_started_them(
+    settings: Settings, start: Start, tmp_path: Path
+) -> None:
+    await send(settings, range(1))
+    pair = start(settings.kafka.bootstrap, settings.kafka.topic_prefix, "worker", "--processes", "2")
+    while await members(settings) < 2:
+        assert pair.process.poll() is None, pair.said()
+    workers = psutil.Process(pair.process.pid).children(recursive=True)
+    pair.process.kill()
+    assert still_running(workers, 20) == []
 
 
 def test_a_broker_that_is_not_there_is_named_and_waited_for(start: Start, tmp_path: Path) -> None:
