@@ -12,8 +12,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum, auto
-from operator import attrgetter
-from typing import Any, Final, NamedTuple, Protocol
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import polars as pl
@@ -23,6 +23,7 @@ from monitor.events import NOTHING, Read, read_structs
 from monitor.events.faults import Fault, Refused, clipped, fault, shown, unreadable
 from monitor.events.json_values import (
     EXPECTED_ATTRIBUTES,
+    Decoded,
     Found,
     decode_each,
     decode_events,
@@ -37,7 +38,6 @@ STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
 ARROW: Final = "application/vnd.apache.arrow.stream"
 
-_has_headers = attrgetter("headers")
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -68,6 +68,7 @@ class Binary(NamedTuple):
     """A record in binary mode."""
 
     headers: Headers
+    content_type: str  # of the data
     value: bytes | None
 
 
@@ -84,26 +85,27 @@ def decode(records: Sequence[Record], *, future_after: datetime | None) -> Read:
     """Events and refusals of records, in their order; events after `future_after` are refused (None: none are)."""
     if not records:
         return NOTHING
-    if any(map(_has_headers, records)):
-        return _decode_mixed(records, future_after)
+    headers = [record.headers for record in records]
     values = [record.value for record in records if record.value is not None]
-    if len(values) < len(records):
-        return _decode_mixed(records, future_after)
-    return read_structs(decode_events(values), _origin(records), future_after=future_after)
+    alike = headers.count(headers[0]) == len(headers) == len(values)
+    if alike and _mode(headers[0])[0] is Mode.STRUCTURED:
+        return read_structs(decode_events(values), _origin(records), future_after=future_after)
+    return _decode_mixed(records, future_after)
 
 
 def _origin(records: Sequence[Record]) -> pl.DataFrame:
     """ORIGIN of the first event of each record."""
     topics = [record.topic for record in records]
     one_topic = topics.count(topics[0]) == len(topics)
-    columns = {
-        "partition": pl.Series([record.partition for record in records], dtype=pl.Int32),
-        "offset": pl.Series([record.offset for record in records], dtype=pl.Int64),
-    }
-    if not one_topic:
-        columns["topic"] = pl.Series(topics, dtype=pl.String)
-    topic = pl.lit(topics[0]).alias("topic") if one_topic else "topic"
-    return pl.DataFrame(columns).select(topic, "partition", "offset", index=pl.lit(0, pl.Int32))
+    columns = [
+        pl.Series("topic", topics[:1] if one_topic else topics, pl.String),
+        pl.Series("partition", [record.partition for record in records], pl.Int32),
+        pl.Series("offset", [record.offset for record in records], pl.Int64),
+        pl.Series("index", [0], pl.Int32).new_from_index(0, len(topics)),
+    ]
+    if one_topic:
+        columns[0] = columns[0].new_from_index(0, len(topics))
+    return pl.DataFrame(columns)
 
 
 def _decode_mixed(records: Sequence[Record], future_after: datetime | None) -> Read:
@@ -121,16 +123,19 @@ def _decode_mixed(records: Sequence[Record], future_after: datetime | None) -> R
         places += [place] * len(found)
         indexes += range(len(found))
     origin = _origin(records).with_row_index("place")
-    of_entries = origin[places].with_columns(index=pl.Series(indexes, dtype=pl.Int32))
-    decoded = decode_each(entries, _decode_entry, _read_entry, ANY)
-    reads = [read_structs(decoded, of_entries, future_after=future_after)] if entries else []
-    return _merged(reads + read_tables(tables, origin, future_after=future_after))
+    reads = read_tables(tables, origin, future_after=future_after)
+    if entries:
+        of_entries = origin[places].with_columns(index=pl.Series(indexes, dtype=pl.Int32))
+        reads.append(read_structs(_decoded(entries), of_entries, future_after=future_after))
+    return _merged(reads)
 
 
 def _merged(reads: list[Read]) -> Read:
     """One `Read` of several, in the order of the log."""
     if not reads:
         return NOTHING
+    if len(reads) == 1:
+        return Read(reads[0].events.drop("place"), reads[0].refused.drop("place"), reads[0].read)
     order = ["place", "index"]
     events = pl.concat([read.events for read in reads]).sort(order, maintain_order=True).drop("place")
     refused = pl.concat([read.refused for read in reads]).sort(order, maintain_order=True).drop("place")
@@ -139,19 +144,25 @@ def _merged(reads: list[Read]) -> Read:
 
 def _mode(headers: Headers) -> tuple[Mode, str]:
     """How a record with those headers is encoded, and its content type."""
-    content_type, attributes = "", False
-    for key, value in headers:
-        name = key.lower()
-        if name == "content-type" and value is not None:
-            content_type = value.decode("utf-8", "replace").partition(";")[0].strip().lower()
-        attributes |= name.startswith("ce_")
+    if not headers:
+        return Mode.STRUCTURED, ""
+    given = dict(headers)
+    if "ce_specversion" not in given:  # written differently, or not there
+        given = {key.lower(): value for key, value in headers}
+    content_type = _content_type(given.get("content-type") or given.get("Content-Type") or b"")
     if content_type in _MODES:
         return _MODES[content_type], content_type
     if content_type.startswith("application/cloudevents"):  # another event format, such as +avro
         return Mode.UNKNOWN, content_type
-    if attributes:
+    if "ce_specversion" in given or any(name.startswith("ce_") for name in given):
         return Mode.BINARY, content_type
     return Mode.STRUCTURED if _is_json(content_type) else Mode.UNKNOWN, content_type
+
+
+@lru_cache(maxsize=256)
+def _content_type(value: bytes) -> str:
+    """A content type without its parameters."""
+    return value.decode("utf-8", "replace").partition(";")[0].strip().lower()
 
 
 _MODES: Final = {STRUCTURED: Mode.STRUCTURED, BATCH: Mode.BATCH, ARROW: Mode.ARROW}
@@ -166,7 +177,7 @@ def _entries(record: Record) -> list[Entry] | pl.DataFrame:
     mode, content_type = _mode(record.headers)
     value = record.value
     if mode is Mode.BINARY:
-        return [Binary(record.headers, value)]
+        return [Binary(record.headers, content_type, value)]
     if mode is Mode.UNKNOWN:
         message = (
             f'found content-type "{clipped(content_type)}", expected {STRUCTURED}, {BATCH}, {ARROW} or ce_ headers'
@@ -197,21 +208,26 @@ def _batch(value: bytes) -> list[Entry]:
     return [json.dumps(item).encode() for item in items]  # with a NaN somewhere: found again, with its place
 
 
+def _decoded(entries: list[Entry]) -> Decoded:
+    if set(map(type, entries)) == {bytes}:
+        return decode_events([entry for entry in entries if isinstance(entry, bytes)])
+    return decode_each(entries, _decode_entry, _read_entry, ANY)
+
+
 def _decode_entry(entry: Entry) -> Event:
     if isinstance(entry, bytes):
         return ANY.decode(entry)
     if isinstance(entry, Broken):
         raise ValueError(entry.fault.message)
-    attributes = {key[3:]: value.decode() for key, value in entry.headers if key.startswith("ce_") and value}
-    version = attributes.pop("specversion", None)
-    if version != "1.0" or not attributes.keys() >= _NEEDED or not _is_json(_mode(entry.headers)[1]):
+    given = dict(entry.headers)
+    texts = [(given.get(name) or b"").decode() for name in _HEADERS]
+    if given.get("ce_specversion") != b"1.0" or not all(texts[:5]) or not _is_json(entry.content_type):
         raise ValueError("not well formed")
-    given: dict[str, Any] = {name: attributes[name] for name in _TEXTS if name in attributes}
-    return ANY.Event("1.0", **given, data=ANY.decode_data(entry.value) if entry.value else ANY.no_data)
+    data = ANY.decode_data(entry.value) if entry.value else ANY.no_data
+    return ANY.Event("1.0", *texts[:5], texts[5] or None, data)
 
 
-_NEEDED: Final = frozenset({"id", "source", "type", "time"})
-_TEXTS: Final = ("id", "source", "type", "time", "subject", "sequence")
+_HEADERS: Final = ("ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "ce_sequence")  # in the order of `Event`
 
 
 def _read_entry(entry: Entry) -> Found:
@@ -238,10 +254,9 @@ def _read_binary(entry: Binary) -> Found:
                 wrong.append(fault(Refusal.WRONG_TYPE, name[3:], f"{found}, expected {EXPECTED_ATTRIBUTES[name[3:]]}"))
             given[name[3:]] = ""
     given.pop("data", None)
-    content_type = _mode(entry.headers)[1]
     try:
-        if entry.value and not _is_json(content_type):
-            message = f'found content-type "{clipped(content_type)}" for the data, expected JSON'
+        if entry.value and not _is_json(entry.content_type):
+            message = f'found content-type "{clipped(entry.content_type)}" for the data, expected JSON'
             raise Refused(fault(Refusal.UNKNOWN_ENCODING, "data", message))
         given["data"] = parse(entry.value) if entry.value else None
     except Refused as refused:

@@ -16,7 +16,7 @@ import xxhash
 from monitor.events.checks import faults_of, nul_faults
 from monitor.events.columns import draft_of_columns
 from monitor.events.content import content_keys
-from monitor.events.draft import Draft, Faults, nothing, where
+from monitor.events.draft import Codes, Draft, Faults, where
 from monitor.events.faults import Fault
 from monitor.events.fields import OTHER_FIELDS, TYPES, Value
 from monitor.events.json_values import Decoded, decode_events
@@ -43,6 +43,7 @@ NOTHING: Final = Read(empty(READ_EVENTS), empty(REFUSED), 0)
 
 # By the code of a type; the last one, which is also number -1, stands for unknown types.
 _KIND_OF: Final = np.array([*(KINDS.index(t.kind) for t in TYPES), 0], np.uint8)
+_EACH_KIND: Final[list[pl.Series]] = [pl.Series([kind], dtype=KIND) for kind in KINDS]
 _COMPLAINTS: Final = np.array([*(t.complaint for t in TYPES), False])
 _ADVANCED: Final = next(code for code, t in enumerate(TYPES) if not t.counted)
 _SHOWN: Final = tuple(f.name for f in OTHER_FIELDS if f.value is Value.SHOWN)
@@ -53,7 +54,11 @@ _KEPT: Final = (
 )
 _SPANS: Final = {"waited_s": "waited", "response_time_s": "response_time", "resolution_time_s": "resolution_time"}
 
-_NONE_REFUSED: Final = empty({name: dtype for name, dtype in REFUSED.items() if name not in ORIGIN})
+# A column that holds nothing, of each data type in EVENTS; by name, which of them it is.
+_SORTS: Final = list(dict.fromkeys(EVENTS.values()))
+_ABSENT: Final = [pl.Series([None], dtype=dtype) for dtype in _SORTS]
+_SORT: Final = {name: _SORTS.index(dtype) for name, dtype in EVENTS.items()}
+_NONE_REFUSED: Final = [pl.Series(name, [], dtype) for name, dtype in REFUSED.items() if name not in ORIGIN]
 
 _digest = xxhash.xxh3_128_digest
 _quote = msgspec.json.Encoder().encode
@@ -100,13 +105,9 @@ def read_draft(draft: Draft, origin: pl.DataFrame, *, future_after: datetime | N
             faults += nul_faults(texts)
     columns = _columns(draft) | {"case_key": keys.case, "event_key": keys.event}
     columns |= {"id": attributes["id"], "source": attributes["source"], "case": attributes["subject"]}
-    empty_columns = {dtype: nothing("", dtype, draft.height) for dtype in set(EVENTS.values())}
-    events = pl.DataFrame(
-        [
-            (empty_columns[dtype] if (column := columns.get(name)) is None else column).alias(name)
-            for name, dtype in EVENTS.items()
-        ]
-    ).hstack(origin)
+    absent = [column.new_from_index(0, draft.height) for column in _ABSENT]
+    named = [(columns[name] if name in columns else absent[_SORT[name]]).alias(name) for name in EVENTS]
+    events = pl.DataFrame([*named, *origin.get_columns()])
     return _read(draft, events, faults, origin)
 
 
@@ -124,8 +125,7 @@ def _read(draft: Draft, events: pl.DataFrame, faults: Faults, origin: pl.DataFra
     if bool(advanced.any()):  # the passing of time is about no case
         case = pl.col("case") != ""
         events = events.with_columns(pl.when(case).then(name).alias(name) for name in ("case", "case_key"))
-    read = draft.height - int(advanced.sum())
-    return Read(events, _refused(draft, first, origin) if first else origin.clear().hstack(_NONE_REFUSED), read)
+    return Read(events, _refused(draft, first, origin), draft.height - int(advanced.sum()))
 
 
 def _columns(draft: Draft) -> dict[str, pl.Series]:
@@ -137,11 +137,20 @@ def _columns(draft: Draft) -> dict[str, pl.Series]:
         columns["bot"] = fields["by"] == "bot"
     if shown := [fields[name] for name in _SHOWN if name in fields]:
         columns["about"] = _about(shown)
-    columns["kind"] = pl.Series(_KIND_OF[draft.codes]).cat.to(KIND)
+    columns["kind"] = _kinds(draft.codes)
     columns["complaint"] = pl.Series(_COMPLAINTS[draft.codes])
     columns["time"] = pl.Series(draft.instants).cast(INSTANT)
     columns["content_key"] = content_keys(draft)
     return columns
+
+
+def _kinds(codes: Codes) -> pl.Series:
+    """Kinds of the types with those codes."""
+    kinds = _KIND_OF[codes]
+    if bool((kinds == kinds[0]).all()):
+        return _EACH_KIND[int(kinds[0])].new_from_index(0, len(kinds))
+    each: pl.Series = pl.Series(kinds).cat.to(KIND)
+    return each
 
 
 def _spans(seconds: pl.Series) -> pl.Series:
@@ -178,14 +187,16 @@ class _Keys(NamedTuple):
 
 def _keys(case: pl.Series, source: pl.Series, identifier: pl.Series) -> _Keys:
     """Keys of cases and events, through Binary columns: bytes come out of them at half the cost of encoding texts."""
-    case_keys = keys_from_bytes(b"".join(map(_digest, case.cast(pl.Binary).to_list())))
     texts = pl.select(pl.concat_str([case, source, identifier], separator="\0").cast(pl.Binary))  # `event_key_text`
-    encoded = texts.to_series().to_list()
+    encoded, height = texts.to_series().to_list(), len(case)
     zeros = np.count_nonzero(np.frombuffer(b"".join(encoded), np.uint8) == 0)
-    return _Keys(case_keys, keys_from_bytes(b"".join(map(_digest, encoded))), nul=bool(zeros != 2 * len(encoded)))
+    keys = keys_from_bytes(b"".join(map(_digest, case.cast(pl.Binary).to_list() + encoded)))
+    return _Keys(keys.head(height), keys.tail(height), nul=bool(zeros != 2 * height))
 
 
 def _refused(draft: Draft, first: dict[int, Fault], origin: pl.DataFrame) -> pl.DataFrame:
+    if not first:
+        return NOTHING.refused if origin.width == len(ORIGIN) else origin.clear().hstack(_NONE_REFUSED)
     rows = sorted(first)
 
     def texts(given: Sequence[str]) -> list[str | None]:

@@ -10,17 +10,17 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from monitor.events.draft import Draft, Faults, counting, rows_where
+from monitor.events.draft import Draft, Faults, counting, present, rows_where
 from monitor.events.faults import Fault, clipped, fault, missing, off_bounds, shown
 from monitor.events.fields import (
     FIELD,
-    FIELDS,
     FIRST_YEAR,
     LAST_YEAR,
     LONGEST_TEXT,
     TYPES,
     Field,
     Value,
+    fields_of,
     nearest_type,
     number_text,
 )
@@ -34,16 +34,13 @@ _COMPLAINTS: Final = np.array([*(t.complaint for t in TYPES), False])
 
 def faults_of(draft: Draft, attributes: dict[str, pl.Series], *, future_after: datetime | None) -> Faults:
     """All that is wrong with the events of a draft; `attributes`: its texts id, source, type, subject as columns."""
-    faults = [*draft.faults, *_types(draft)]
-    for name in ("id", "source", "subject"):
-        faults += _attribute(draft, attributes[name])
-    faults += _times(draft, future_after)
+    faults = [*draft.faults, *_types(draft), *_times(draft, future_after)]
+    texts = [column for name, column in draft.fields.items() if column.dtype == pl.String and name != "answers"]
+    faults += _sizes(draft, list(attributes.values()), texts)
     for name, column in draft.fields.items():
-        if column.dtype == pl.String and name != "answers":
-            faults += _lengths(column)
         if name in FIELD:
             faults += _values(draft, FIELD[name], column)
-    for field in FIELDS:
+    for field in fields_of(present(draft.codes)):
         if field.required:
             faults += _required(draft, field)
     faults += _scores(draft)
@@ -72,15 +69,25 @@ def _unknown_type(name: str) -> Fault:
     return fault(Refusal.UNKNOWN_TYPE, "type", f'found "{clipped(name, 80)}", {meant}')
 
 
-def _attribute(draft: Draft, column: pl.Series) -> Faults:
-    """Texts that must be there and not be long."""
-    name, sizes = column.name, column.str.len_bytes()
-    faults = _lengths(column, sizes)
-    if sizes.min() == 0:
-        for row in rows_where(sizes == 0):
-            if name != "subject" or draft.codes[row] != _ADVANCED:
-                faults.append((row, missing(name, EXPECTED_ATTRIBUTES[name])))
+def _sizes(draft: Draft, attributes: list[pl.Series], texts: list[pl.Series]) -> Faults:
+    """Texts that are too long, and attributes that are empty; one query says whether there are any."""
+    columns = attributes + texts
+    shortest = pl.col(column.name for column in attributes).str.len_bytes().min().name.suffix(" shortest")
+    sizes = pl.DataFrame(columns).select(pl.all().str.len_bytes().max(), shortest).row(0)
+    faults: Faults = []
+    for column, longest in zip(columns, sizes, strict=False):
+        if longest is not None and longest > LONGEST_TEXT:
+            faults += _too_long(column)
+    for column, least in zip(attributes, sizes[len(columns) :], strict=True):
+        if least == 0:
+            faults += _empty(draft, column)
     return faults
+
+
+def _empty(draft: Draft, column: pl.Series) -> Faults:
+    wrong = missing(column.name, EXPECTED_ATTRIBUTES[column.name])
+    rows = rows_where(column == "")
+    return [(row, wrong) for row in rows if column.name != "subject" or draft.codes[row] != _ADVANCED]
 
 
 def nul_faults(column: pl.Series) -> Faults:
@@ -89,10 +96,7 @@ def nul_faults(column: pl.Series) -> Faults:
     return [(row, wrong) for row in rows_where(column.str.contains("\0", literal=True))]
 
 
-def _lengths(column: pl.Series, sizes: pl.Series | None = None) -> Faults:
-    longest = (column.str.len_bytes() if sizes is None else sizes).max()
-    if not isinstance(longest, int) or longest <= LONGEST_TEXT:
-        return []
+def _too_long(column: pl.Series) -> Faults:
     lengths = column.str.len_chars()
     return [
         (

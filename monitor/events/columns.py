@@ -59,7 +59,7 @@ def _column(frame: pl.DataFrame, name: str) -> pl.Series:
 
 
 def _list(column: pl.Series) -> list[str]:
-    return column.fill_null("").to_list()
+    return (column.fill_null("") if column.null_count() else column).to_list()
 
 
 def _add_data(draft: Draft, frame: pl.DataFrame, from_text: bool) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -49,6 +50,11 @@ def codes_of(types: Sequence[str]) -> Codes:
 _HAS: Final = {f.name: np.array([*(f.belongs_to(t.kind, t.complaint) for t in TYPES), False]) for f in FIELDS}
 
 
+def present(codes: Codes) -> frozenset[int]:
+    """Which types there are."""
+    return frozenset(np.flatnonzero(np.bincount(codes + 1)) - 1)
+
+
 def counting(field: Field, codes: Codes) -> Flags | None:
     """Which events are of a type that has the field; None: all."""
     rows = _HAS[field.name][codes]
@@ -75,7 +81,12 @@ def where(column: pl.Series, rows: Flags | pl.Series) -> pl.Series:
 
 def nothing(name: str, dtype: pl.DataType, height: int) -> pl.Series:
     """A column that holds nothing."""
-    return pl.Series(name, [None], dtype).new_from_index(0, height)
+    return _nothing(dtype).new_from_index(0, height).alias(name)
+
+
+@cache
+def _nothing(dtype: pl.DataType) -> pl.Series:
+    return pl.Series([None], dtype=dtype)
 
 
 def rows_where(flags: pl.Series) -> list[int]:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from monitor.events.answers import answers_json
-from monitor.events.draft import Draft, Faults, counting, instants_of, nothing, where
+from monitor.events.draft import Draft, Faults, counting, instants_of, nothing, present, where
 from monitor.events.faults import Refused, off_bounds
 from monitor.events.fields import FIELDS, Field, Value, fields_of
 from monitor.events.json_values import Decoded
@@ -51,7 +51,7 @@ def draft_of(decoded: Decoded) -> Draft:
 def _add_data(draft: Draft, rows: list[Any], shape: Shape) -> None:
     """The columns of `data`: only fields that count for a type in the batch, and only if any event holds them."""
     answers: dict[str, list[Any]] = {}
-    for field in fields_of(frozenset(np.unique(draft.codes).tolist())):
+    for field in fields_of(present(draft.codes)):
         absent = "" if field.value is Value.LABEL else None
         values = _VALUES_OF[field.name](rows) if field.name in shape.fields else _of_strays(field, draft, rows, shape)
         if values[0] == absent and values.count(absent) == len(values):
