@@ -5,6 +5,7 @@ import { byId, make, mark, say, show } from "./dom.js";
 import { clockName, duration, labelText, moment } from "./format.js";
 
 let wanted = null;
+let missed = false; // the last answer was that there is none yet
 
 function cells(row, values, tag = "td") {
   for (const value of values) row.append(make(tag, "", value));
@@ -55,14 +56,18 @@ function draw(found) {
 }
 
 async function load(id) {
+  missed = false;
   try {
     const answer = await fetch(`v1/cases/${encodeURIComponent(id)}`);
     const found = await answer.json();
     if (wanted !== id) return;
     if (answer.ok) draw(found);
     else say(byId("case-body"), found.detail ?? found.title);
+    missed = answer.status === 503;
   } catch {
-    if (wanted === id) say(byId("case-body"), "The case could not be loaded: no connection.");
+    if (wanted !== id) return;
+    say(byId("case-body"), "The case could not be loaded: no connection.");
+    missed = true;
   }
 }
 
@@ -76,6 +81,11 @@ export async function showCase(id) {
   say(byId("case-body"), "Loading …");
   await load(id);
   if (wanted === id) byId("case").scrollIntoView({ block: "start" });
+}
+
+/** A tick came: a case that could not be answered while there were no figures or no connection can be, now. */
+export function caseMissed() {
+  if (missed && wanted !== null) load(wanted);
 }
 
 /** Something became known about a case: load it again if it is the one that is looked at. */

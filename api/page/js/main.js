@@ -3,7 +3,7 @@
 import { ask, asked, linkTo } from "./address.js";
 import { byId, say, show } from "./dom.js";
 import { showAlerts } from "./alerts.js";
-import { caseChanged, showCase } from "./case.js";
+import { caseChanged, caseMissed, showCase } from "./case.js";
 import { addTick, drawCharts } from "./charts.js";
 import { countDown, showClocks } from "./clocks.js";
 import { count } from "./format.js";
@@ -54,6 +54,7 @@ function onTick(news) {
   tick = news;
   addTick(tick);
   draw();
+  caseMissed();
   document.body.dataset.tick = tick.tick;
 }
 
