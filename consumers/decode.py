@@ -211,7 +211,7 @@ def _batch(value: bytes) -> list[Entry]:
 def _decoded(entries: list[Entry]) -> Decoded:
     if set(map(type, entries)) == {bytes}:
         return decode_events([entry for entry in entries if isinstance(entry, bytes)])
-    return decode_each(entries, _decode_entry, _read_entry, ANY)
+    return decode_each(entries, _decode_entry, _read_entry)
 
 
 def _decode_entry(entry: Entry) -> Event:

@@ -6,12 +6,10 @@ from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
-import numpy as np
-
 from monitor.events.draft import Codes, codes_of
 from monitor.events.faults import Fault, Refused, fault, missing, shown, unreadable, wrong_type
 from monitor.events.fields import CODE_OF, EXPECTED, FIELDS, TYPES, Field, Value
-from monitor.events.shapes import ANY, UNREADABLE, Event, Shape, shape_of
+from monitor.events.shapes import ANY, UNREADABLE, Event, Shape, learned
 from monitor.names import Refusal
 
 EXPECTED_ATTRIBUTES: Final = {
@@ -37,28 +35,47 @@ class Decoded(NamedTuple):
     faults: dict[int, Fault]
     codes: Codes  # of their types
     types: list[str]
-    shape: Shape  # of all but those whose code it does not hold, which have that of any
+    shape: Shape
+    strays: list[int]  # those that have the shape of any event instead
 
 
 def decode_events(values: Sequence[bytes]) -> Decoded:
     """CloudEvents in structured mode."""
-    shape = shape_of(values)
-    decoded = decode_each(values, shape.decode, read_object, shape)
-    for row in np.flatnonzero(~shape.holds[decoded.codes]).tolist():
-        if row not in decoded.faults:
-            again = decode_each([values[row]], ANY.decode, read_object, ANY)
-            decoded.events[row] = again.events[0]
-            if again.faults:
-                decoded.faults[row] = again.faults[0]
+    shape = learned(values)
+    if shape is not ANY:
+        decoded = _decode(values, shape.decode, _read_any, shape, most_strays=len(values) // 8)
+        if decoded is not None:
+            return decoded
+    return decode_each(values, ANY.decode, read_object)
+
+
+def decode_each(values: Sequence[T], decode: Callable[[T], Event], otherwise: Callable[[T], Found]) -> Decoded:
+    """`decode` of each value to a struct of any event, and `otherwise` of those on which it raises."""
+    decoded = _decode(values, decode, otherwise, ANY, most_strays=len(values))
+    assert decoded is not None
     return decoded
 
 
-def decode_each(
-    values: Sequence[T], decode: Callable[[T], Event], patiently: Callable[[T], Found], shape: Shape
-) -> Decoded:
-    """`decode` of each value to a struct of `shape`, and `patiently` of those on which it raises."""
+def _read_any(value: bytes) -> Found:
+    """An event that does not fit a learned shape, or no event at all."""
+    try:
+        return ANY.decode(value), None
+    except UNREADABLE:
+        return read_object(value)
+
+
+def _decode(
+    values: Sequence[T],
+    decode: Callable[[T], Event],
+    otherwise: Callable[[T], Found],
+    shape: Shape,
+    *,
+    most_strays: int,
+) -> Decoded | None:
+    """None: more than `most_strays` events do not fit the shape, so that it is not worth while."""
     events: list[Event] = []
     faults: dict[int, Fault] = {}
+    strays: list[int] = []
     decoded = map(decode, values)
     while len(events) < len(values):
         try:
@@ -66,12 +83,15 @@ def decode_each(
         except UNREADABLE:
             # What came before the error is in the list already, and the iterator is past the value that raised it.
             row = len(events)
-            event, wrong = patiently(values[row])
+            event, wrong = otherwise(values[row])
             events.append(event)
+            strays.append(row)
             if wrong is not None:
                 faults[row] = wrong
+            elif len(strays) - len(faults) > most_strays:
+                return None
     types = [event.type for event in events]
-    return Decoded(events, faults, codes_of(types), types, shape)
+    return Decoded(events, faults, codes_of(types), types, shape, strays)
 
 
 def read_object(value: bytes) -> Found:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from monitor.events.answers import answers_json
@@ -11,7 +10,6 @@ from monitor.events.draft import Draft, Faults, counting, instants_of, nothing, 
 from monitor.events.faults import Refused, off_bounds
 from monitor.events.fields import FIELDS, Field, Value, fields_of
 from monitor.events.json_values import Decoded
-from monitor.events.shapes import Shape
 from monitor.events.times import Flags
 from monitor.frames import INSTANT
 from monitor.names import LABELS
@@ -44,16 +42,21 @@ def draft_of(decoded: Decoded) -> Draft:
     sequences = [event.sequence for event in events]
     if any(sequences):
         draft.fields["sequence"] = pl.Series("sequence", [text or None for text in sequences], pl.String)
-    _add_data(draft, [event.data for event in events], decoded.shape)
+    _add_data(draft, [event.data for event in events], decoded)
     return draft
 
 
-def _add_data(draft: Draft, rows: list[Any], shape: Shape) -> None:
+def _add_data(draft: Draft, rows: list[Any], decoded: Decoded) -> None:
     """The columns of `data`: only fields that count for a type in the batch, and only if any event holds them."""
     answers: dict[str, list[Any]] = {}
     for field in fields_of(present(draft.codes)):
         absent = "" if field.value is Value.LABEL else None
-        values = _VALUES_OF[field.name](rows) if field.name in shape.fields else _of_strays(field, draft, rows, shape)
+        if field.name in decoded.shape.fields:
+            values = _VALUES_OF[field.name](rows)
+        elif decoded.strays:
+            values = _of_strays(field, rows, decoded.strays, absent)
+        else:
+            continue
         if values[0] == absent and values.count(absent) == len(values):
             continue
         counts = counting(field, draft.codes)
@@ -69,10 +72,10 @@ def _add_data(draft: Draft, rows: list[Any], shape: Shape) -> None:
         add_answers(draft, answers)
 
 
-def _of_strays(field: Field, draft: Draft, rows: list[Any], shape: Shape) -> list[Any]:
-    """The values of a field that the shape lacks: only events of other types can hold it."""
-    values: list[Any] = [None] * len(rows)
-    for row in np.flatnonzero(~shape.holds[draft.codes]).tolist():
+def _of_strays(field: Field, rows: list[Any], strays: list[int], absent: str | None) -> list[Any]:
+    """The values of a field that the learned shape lacks: only what does not fit that can hold it."""
+    values: list[Any] = [absent] * len(rows)
+    for row in strays:
         values[row] = getattr(rows[row], field.name)
     return values
 
