@@ -115,7 +115,12 @@ def _decode_mixed(records: Sequence[Record], future_after: datetime | None) -> R
     indexes: list[int] = []
     tables: list[Table] = []
     for place, record in enumerate(records):
-        found = _entries(record)
+        found = _found(record)
+        if isinstance(found, bytes | Binary | Broken):
+            entries.append(found)
+            places.append(place)
+            indexes.append(0)
+            continue
         if isinstance(found, pl.DataFrame):
             tables.append(Table(place, found))
             continue
@@ -172,25 +177,25 @@ def _is_json(content_type: str) -> bool:
     return not content_type or content_type.endswith(("/json", "+json"))
 
 
-def _entries(record: Record) -> list[Entry] | pl.DataFrame:
-    """What events a record holds: an Arrow stream as a table, all else as entries."""
+def _found(record: Record) -> Entry | list[Entry] | pl.DataFrame:
+    """What a record holds: an event, those of a batch, or the table of an Arrow stream."""
     mode, content_type = _mode(record.headers)
     value = record.value
     if mode is Mode.BINARY:
-        return [Binary(record.headers, content_type, value)]
+        return Binary(record.headers, content_type, value)
     if mode is Mode.UNKNOWN:
         message = (
             f'found content-type "{clipped(content_type)}", expected {STRUCTURED}, {BATCH}, {ARROW} or ce_ headers'
         )
-        return [Broken(unreadable(Refusal.UNKNOWN_ENCODING, message))]
+        return Broken(unreadable(Refusal.UNKNOWN_ENCODING, message))
     if value is None:
-        return [Broken(unreadable(Refusal.NOT_A_CLOUDEVENT, "the record has no value, expected a CloudEvent"))]
+        return Broken(unreadable(Refusal.NOT_A_CLOUDEVENT, "the record has no value, expected a CloudEvent"))
     if mode is Mode.STRUCTURED:
-        return [value]
+        return value
     try:
         return read_stream(value) if mode is Mode.ARROW else _batch(value)
     except Refused as refused:
-        return [Broken(refused.fault)]
+        return Broken(refused.fault)
 
 
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode

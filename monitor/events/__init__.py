@@ -1,7 +1,7 @@
 """The first arrow: bytes and columns of others to validated events (EVENTS.md), each refusal with its reason.
 
 Three readers, one result: `read_json` takes CloudEvents in structured mode, `read_structs` those already decoded
-(binary mode), `read_columns` tables. All check the same rules (`event_checks`) over the same columns (`Draft`).
+(binary mode), `read_columns` tables. All check the same rules (`checks`) over the same columns (`Draft`).
 """
 
 from collections.abc import Sequence
