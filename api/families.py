@@ -63,7 +63,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
     Metric.LATE: Family("counter", (), "", "Events that came too late to count."),
     Metric.CORRECTED: Family("counter", (), "", "Published verdicts that a later read event proved wrong."),
     Metric.SERIES_OVERFLOWED: Family(
-        "counter", (), "", "Label combinations beyond limits.series, counted under __other__."
+        "counter", (), "", "Times a label combination beyond limits.series was counted under __other__."
     ),
     Metric.LEDGER_BALANCED: Family(
         "gauge", (), "", "1 while read = counted + duplicate + late + rejected and opened = closed + open."

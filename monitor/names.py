@@ -146,7 +146,7 @@ MEASURES = CLOCK_MEASURES + CASE_MEASURES
 # --- the ledger ---
 LEDGER = ("read", "counted", "duplicate", "conflicting", "late", "rejected", "overflowed", "corrected")
 # plus "rejected.<reason>" for each Refusal; `conflicting` is contained in `duplicate`; `overflowed` counts
-# label combinations counted as `__other__`; `corrected` verdicts that a late event proved wrong.
+# the times a label combination was counted as `__other__`; `corrected` verdicts that a late event proved wrong.
 
 # --- metrics ---
 METRIC_PREFIX = "sqm_"

@@ -23,7 +23,9 @@ class Counts(Shape):
     late: int
     rejected: int
     rejected_by_reason: dict[str, int] = Field(examples=[{"bad_time": 3}])
-    overflowed: int = Field(description="Label combinations that were counted under `__other__`.")
+    overflowed: int = Field(
+        description="Times a label combination was counted under `__other__`: again whenever its case is judged anew."
+    )
     corrected: int = Field(description="Published verdicts that an event proved wrong.")
     cases_opened: int
     cases_closed: int

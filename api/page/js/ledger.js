@@ -38,7 +38,7 @@ function showRefusals(ledger) {
   const reasons = Object.entries(ledger.rejected_by_reason).map(([reason, n]) => ({ reason, n, link: true }));
   const items = reasons.map((item) => ({ ...item, text: `${count(item.n)} refused: ${item.reason.replaceAll("_", " ")}` }));
   if (ledger.overflowed) {
-    items.push({ reason: "overflow", text: `${count(ledger.overflowed)} combinations of labels are counted as __other__ (limits.series)` });
+    items.push({ reason: "overflow", text: `${count(ledger.overflowed)} times a combination of labels was counted as __other__ (limits.series)` });
   }
   show(byId("refusals"), items.length > 0);
   keyed(byId("refusals"), items, (item) => item.reason, createRefusal, (row, item) => {
