@@ -1,12 +1,9 @@
-"""`make bench`: paired runs of both contestants on the same records, results checked; writes docs/performance.md."""
+"""`make bench`: paired runs of the contestants on the same records, results checked; writes docs/performance.md."""
 
 import argparse
 import asyncio
-import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,13 +18,17 @@ from consumers import topics
 from consumers.broker import Broker
 from consumers.client import producer, started
 from consumers.replica import Replica
-from consumers.settings import PREFIX, Settings, load
+from consumers.settings import Settings, load
 from tests.benchmarks.lanes import Lane, beginning
-from tests.benchmarks.report import written
+from tests.benchmarks.processes import ROOT, Processes
+from tests.benchmarks.report import STAGES, Result, Run, written
 
-ROOT: Final = Path(__file__).parents[2]
 PARTITIONS: Final = 4
-PROPERTIES: Final = {"log.segment.bytes": str(2**30), "log.cleaner.enable": "false"}
+PROPERTIES: Final = {
+    "log.segment.bytes": str(2**30),
+    "log.cleaner.enable": "false",
+    "group.initial.rebalance.delay.ms": "3000",  # Kafka's own default: workers that start together are assigned once
+}
 console = Console(stderr=True)
 
 
@@ -88,25 +89,30 @@ async def counts(settings: Settings) -> dict[str, int]:
     return found
 
 
-def run(contestant: str, settings: Settings, lane: Lane) -> dict[str, Any]:
-    """One run in a process of its own."""
-    environment = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
-    kafka = settings.kafka
-    told = {
-        "SQM_DATA_DIR": str(settings.data_dir),
-        "SQM_KAFKA__BOOTSTRAP": kafka.bootstrap,
-        "SQM_KAFKA__TOPIC_PREFIX": kafka.topic_prefix,
-        "SQM_KAFKA__EVENTS_TOPICS": ",".join(kafka.events_topics),
-        "SQM_KAFKA__GROUP": kafka.group,
-        "SQM_KAFKA__PARTITIONS": str(kafka.partitions),
-    }
-    command = [sys.executable, "-m", "tests.benchmarks.runs", contestant, str(lane.records)]
-    done = subprocess.run(command, env=environment | told, cwd=ROOT, capture_output=True, text=True, timeout=900)
-    if done.returncode:
-        raise SystemExit(f"the run of {contestant} failed:\n{done.stderr[-4_000:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    console.print(f"lane {lane.name} {contestant}: {lane.records / found['seconds']:,.0f} records/s")
-    return found
+def bare(settings: Settings, lane: Lane) -> Run:
+    """The bare loop, in one process."""
+    with Processes(settings, ["bare", str(lane.records)], 1) as processes:
+        _, found = next(processes.lines())
+    return Run(found["seconds"], found["cpu"])
+
+
+def workers(settings: Settings, lane: Lane, count: int) -> Run:
+    """So many workers of one group, from the first assignment to the last commit."""
+    first: dict[int, dict[str, Any]] = {}
+    newest: dict[int, dict[str, Any]] = {}
+    with Processes(settings, ["worker"], count) as processes:
+        for number, line in processes.lines():
+            newest[number] = line
+            first.setdefault(number, line)
+            if sum(line["committed"] for line in newest.values()) >= lane.records:
+                break
+        last = processes.last_words()
+    return Run(
+        seconds=max(line["at"] for line in newest.values()) - min(line["at"] for line in first.values()),
+        cpu=sum(newest[number]["cpu"] - first[number]["cpu"] for number in newest),
+        peak_mb=sum(line["peak_mb"] for line in last),
+        stages={name: sum(line["stages"].get(name, 0.0) for line in last) for name in STAGES},
+    )
 
 
 def check(lane: Lane, found: Mapping[str, int], expected: Mapping[str, int]) -> None:
@@ -116,20 +122,25 @@ def check(lane: Lane, found: Mapping[str, int], expected: Mapping[str, int]) -> 
         raise SystemExit(f"lane {lane.name}: the results differ from what was sent (found, expected): {wrong}")
 
 
-def compete(broker: Broker, lane: Lane, pairs: int, folder: Path) -> dict[str, Any]:
-    """Paired runs of one lane."""
+def compete(broker: Broker, lane: Lane, pairs: int, counts_of_workers: list[int], folder: Path) -> Result:
+    """Runs of one lane, all contestants in turn, again and again."""
     console.print(f"lane {lane.name}: sending {lane.records:,} records")
     size = asyncio.run(fill(settings_of(broker, lane, "fill", folder), lane))
     expected = lane.expected()
-    runs = []
+    result = Result(lane, size, [], {count: [] for count in counts_of_workers})
     for number in range(pairs):
-        settings = settings_of(broker, lane, f"run{number}", folder)
-        pair = {"bare": run("bare", settings, lane), "worker": run("worker", settings, lane)}
-        check(lane, asyncio.run(counts(settings)), expected)
-        runs.append(pair)
-    ratios = [pair["bare"]["seconds"] / pair["worker"]["seconds"] for pair in runs]
-    console.print(f"lane {lane.name}: {median(ratios):.0%} of the bare loop ({', '.join(f'{r:.0%}' for r in ratios)})")
-    return {"lane": lane, "bytes": size, "runs": runs, "ratio": median(ratios)}
+        result.bare.append(bare(settings_of(broker, lane, f"bare{number}", folder), lane))
+        for count in counts_of_workers:
+            settings = settings_of(broker, lane, f"run{number}of{count}", folder)
+            result.workers[count].append(workers(settings, lane, count))
+            check(lane, asyncio.run(counts(settings)), expected)
+            rates = [f"{lane.records / runs[-1].seconds:,.0f}" for runs in (result.bare, result.workers[count])]
+            console.print(f"lane {lane.name}: bare {rates[0]} records/s, with {count} workers {rates[1]}")
+    for count in counts_of_workers:
+        ratios = result.ratios(count)
+        told = ", ".join(f"{ratio:.0%}" for ratio in ratios)
+        console.print(f"lane {lane.name}: {count} workers reach {median(ratios):.0%} of the bare loop ({told})")
+    return result
 
 
 def main() -> None:
@@ -138,6 +149,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=1_000_000, help="of lane A; lane B has 60 % as many")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--lanes", default="AB")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="how many processes share the work")
     parser.add_argument("--write", type=Path, default=ROOT / "docs" / "performance.md", help="where the figures go")
     told = parser.parse_args()
     lanes = [
@@ -146,7 +158,9 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as scratch, Broker(Path(scratch) / "kafka", properties=PROPERTIES) as broker:
         results = [
-            compete(broker, lane, told.pairs, Path(scratch)) for lane in lanes if lane.name in told.lanes.upper()
+            compete(broker, lane, told.pairs, told.workers, Path(scratch))
+            for lane in lanes
+            if lane.name in told.lanes.upper()
         ]
     told.write.write_text(written(results, datetime.now(UTC), platform.python_version(), os.cpu_count() or 0))
     console.print(f"wrote {told.write}")

@@ -1,7 +1,6 @@
-"""One run of one contestant in a process of its own: `python -m tests.benchmarks.runs bare|worker`.
+"""One process of a contestant: `python -m tests.benchmarks.runs bare RECORDS`, or `... worker`.
 
-Settings come by the environment. Prints one JSON object: seconds and CPU seconds from the assignment to the last
-record read, or committed.
+Settings come by the environment. What was measured is printed as JSON objects, one a line.
 """
 
 import asyncio
@@ -45,36 +44,45 @@ async def bare(settings: Settings, records: int) -> dict[str, Any]:
         await client.stop()
 
 
-async def worker(settings: Settings, records: int) -> dict[str, Any]:
-    """Fold everything into committed state."""
+async def worker(settings: Settings) -> None:
+    """Fold everything into committed state, and tell of each commit; ends with its input."""
     await topics.ensure(settings.kafka)
     work = Worker(settings, FixedPolicies(load_policy([("bench", POLICY)])))
     task = asyncio.create_task(work.run())
+    over = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
     partitions = work.health.partitions
-    while not partitions:  # noqa: ASYNC110 - what is timed is left as it is: nothing signals an assignment
-        await asyncio.sleep(0.005)
-    start, busy = time.perf_counter(), cpu()
-    while sum(p.committed for p in partitions.values()) < records:
-        await asyncio.sleep(0.01)
+    told = None
+    while not over.done():
         if task.done():
             task.result()
-    found = {"seconds": time.perf_counter() - start, "cpu": cpu() - busy}
+        if partitions:
+            committed = sum(p.committed for p in partitions.values())
+            if committed != told:
+                tell(committed=committed, cpu=cpu(), at=time.perf_counter())  # of one clock for all processes
+                told = committed
+        await asyncio.sleep(0.01)  # what is timed is left as it is: nothing signals a commit
     stages: dict[str, float] = {}
     for partition in partitions.values():
         for stage, seconds in partition.seconds.items():
             stages[stage] = stages.get(stage, 0.0) + seconds
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     work.stop()
     await task
-    return {**found, "stages": stages, "peak_mb": peak / 1024}
+    tell(stages=stages, peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def tell(**found: Any) -> None:
+    """A line for who started this process."""
+    print(json.dumps(found), flush=True)
 
 
 def main() -> None:
     """See the module."""
     settings = load(env_file=None, log_level="error")
     logs.configure(settings)
-    run = {"bare": bare, "worker": worker}[sys.argv[1]]
-    print(json.dumps(asyncio.run(run(settings, int(sys.argv[2])))))
+    if sys.argv[1] == "bare":
+        tell(**asyncio.run(bare(settings, int(sys.argv[2]))))
+    else:
+        asyncio.run(worker(settings))
 
 
 if __name__ == "__main__":

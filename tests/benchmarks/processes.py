@@ -1,0 +1,107 @@
+"""The contestants' processes: started, listened to, ended."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, Queue
+from tempfile import TemporaryFile
+from threading import Thread
+from typing import IO, Any, Final
+
+from consumers.settings import PREFIX, Settings
+
+ROOT: Final = Path(__file__).parents[2]
+PATIENCE: Final = 600.0  # seconds without a word
+
+
+class Process:
+    """One of them; what it says comes by `heard`."""
+
+    def __init__(self, number: int, settings: Settings, arguments: list[str], heard: "Queue[tuple[int, str]]") -> None:
+        self.number = number
+        self._errors: IO[str] = TemporaryFile("w+")  # noqa: SIM115 - open as long as the process is
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.runs", *arguments],
+            env=_environment(settings),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        Thread(target=self._listen, args=(heard,), daemon=True).start()
+
+    def _listen(self, heard: "Queue[tuple[int, str]]") -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            heard.put((self.number, line))
+        heard.put((self.number, ""))
+
+    def errors(self) -> str:
+        """The end of what it had to complain of."""
+        self._errors.seek(0)
+        return self._errors.read()[-4_000:]
+
+    def ask_to_end(self) -> None:
+        """Its input ends, upon which it tells what is left to tell."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def end(self) -> None:
+        """Make sure that it is gone."""
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
+
+
+class Processes:
+    """Several that run side by side on the same settings."""
+
+    def __init__(self, settings: Settings, arguments: list[str], count: int) -> None:
+        self._heard: Queue[tuple[int, str]] = Queue()
+        self._all = [Process(number, settings, arguments, self._heard) for number in range(count)]
+
+    def __enter__(self) -> "Processes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._all:
+            process.end()
+
+    def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """What they say, with who said it."""
+        while True:
+            try:
+                number, line = self._heard.get(timeout=PATIENCE)
+            except Empty:
+                raise SystemExit(f"nothing was heard for {PATIENCE:.0f} s") from None
+            if not line:
+                raise SystemExit(f"a contestant failed:\n{self._all[number].errors()}")
+            yield number, json.loads(line)
+
+    def last_words(self) -> list[dict[str, Any]]:
+        """Ask them to end; what each tells then."""
+        for process in self._all:
+            process.ask_to_end()
+        found: dict[int, dict[str, Any]] = {}
+        for number, line in self.lines():
+            if "peak_mb" in line:
+                found[number] = line
+            if len(found) == len(self._all):
+                break
+        return list(found.values())
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    kafka = settings.kafka
+    return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)} | {
+        "SQM_DATA_DIR": str(settings.data_dir),
+        "SQM_KAFKA__BOOTSTRAP": kafka.bootstrap,
+        "SQM_KAFKA__TOPIC_PREFIX": kafka.topic_prefix,
+        "SQM_KAFKA__EVENTS_TOPICS": ",".join(kafka.events_topics),
+        "SQM_KAFKA__GROUP": kafka.group,
+        "SQM_KAFKA__PARTITIONS": str(kafka.partitions),
+    }
