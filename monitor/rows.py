@@ -1,53 +1,162 @@
 """Rows that belong to keys, held in chunks of growing size, so that neither adding nor replacing copies all."""
 
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from monitor.frames import Columns, empty
 
+Ints = npt.NDArray[np.int64]
+Lows = npt.NDArray[np.uint64]
+
+FAN: Final = 4
+
+
+class _Wanted(NamedTuple):
+    """Distinct keys, in the order of their lower halves."""
+
+    keys: pl.Series
+    low: Lows
+
+    @classmethod
+    def of(cls, keys: pl.Series) -> "_Wanted":
+        low = _low(keys)
+        order = np.argsort(low)
+        ordered = low[order]
+        if bool(np.any(ordered[1:] == ordered[:-1])) and keys.n_unique() < len(keys):
+            return cls.of(keys.unique())
+        return cls(keys.gather(order), ordered)
+
+
+class _Chunk:
+    """Some of the rows, with an index by the lower halves of their keys. Taking rows out only marks them."""
+
+    def __init__(self, rows: pl.DataFrame, key: str, low: Lows, place: Ints) -> None:
+        self._rows = rows
+        self._key = rows[key]
+        self._low = low  # ascending
+        self._place = place  # of each in `rows`
+        self._gone: npt.NDArray[np.bool_] | None = None
+        self._height = rows.height
+        self._left: pl.DataFrame | None = rows  # what is not gone; None: to be made when it is asked for
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, key: str) -> "_Chunk":
+        low = _low(rows[key])
+        place = np.argsort(low)
+        return cls(rows, key, low[place], place)
+
+    @classmethod
+    def merged(cls, chunks: "Sequence[_Chunk]") -> "_Chunk":
+        """All as one. The sort finds ascending runs, which it only has to merge."""
+        rows = pl.concat([chunk.rows() for chunk in chunks], rechunk=True)
+        indexes = [chunk._index() for chunk in chunks]
+        before = np.cumsum([0, *(chunk.height for chunk in chunks)])
+        low = np.concatenate([low for low, _ in indexes])
+        place = np.concatenate([place + first for (_, place), first in zip(indexes, before, strict=False)])
+        order = np.argsort(low, kind="stable")
+        return cls(rows, chunks[0]._key.name, low[order], place[order])
+
+    @property
+    def height(self) -> int:
+        return self._height
+
+    def rows(self) -> pl.DataFrame:
+        """What is not gone."""
+        if self._left is None:
+            assert self._gone is not None
+            self._left = self._rows.filter(pl.Series(~self._gone))
+        return self._left
+
+    def _index(self) -> tuple[Lows, Ints]:
+        """Lower halves, ascending, and places in `rows()`."""
+        if self._gone is None:
+            return self._low, self._place
+        left = ~self._gone
+        kept = left[self._place]
+        return self._low[kept], (np.cumsum(left) - 1)[self._place[kept]]
+
+    def places(self, wanted: _Wanted) -> Ints:
+        """Where the rows of those keys are."""
+        start = np.searchsorted(self._low, wanted.low)
+        hit = np.flatnonzero(self._low[np.minimum(start, len(self._low) - 1)] == wanted.low)
+        start = start[hit]
+        count = np.searchsorted(self._low, wanted.low[hit], side="right") - start
+        which = np.repeat(hit, count)
+        offset = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+        places = self._place[np.repeat(start, count) + offset]
+        same = (self._key.gather(places) == wanted.keys.gather(which)).to_numpy()  # not only in their lower halves
+        if self._gone is not None:
+            same = same & ~self._gone[places]
+        return places if bool(same.all()) else places[same]
+
+    def gather(self, places: Ints) -> pl.DataFrame:
+        return self._rows[places]
+
+    def remove(self, places: Ints) -> None:
+        if len(places):
+            self._gone = np.zeros(self._rows.height, dtype=bool) if self._gone is None else self._gone
+            self._gone[places] = True
+            self._height -= len(places)
+            self._left = None
+
+    def tidied(self) -> "_Chunk":
+        """The same without what is gone, where that is much of it."""
+        if self._height * 2 > self._rows.height:
+            return self
+        return _Chunk(self.rows(), self._key.name, *self._index())
+
 
 class Rows:
-    """A table whose rows are found by `key` (an Int128 column).
+    """A table whose rows are found by `key` (an Int128 column that holds a good hash).
 
-    Chunks are merged when a later one has grown to half of the one before it: a row is copied O(log n) times in
-    its life. Taking rows out rewrites only the chunks that hold them, which are mostly the newest.
-
+    Chunks of one order of size are merged when there are `FAN`: a row is copied O(log n) times in its life. Finding
+    rows costs by how many are wanted, not by how many there are.
     """
 
     def __init__(self, columns: Columns, key: str) -> None:
         self.columns = columns
         self.key = key
-        self._chunks: list[pl.DataFrame] = []
+        self._chunks: list[_Chunk] = []
 
     @property
     def height(self) -> int:
         return sum(chunk.height for chunk in self._chunks)
 
     def frame(self) -> pl.DataFrame:
-        """All rows, in the order in which they were added (no copy of their data)."""
+        """All rows."""
         if not self._chunks:
             return empty(self.columns)
-        return pl.concat(self._chunks)
+        return pl.concat([chunk.rows() for chunk in self._chunks])
 
     def of(self, keys: pl.Series) -> pl.DataFrame:
         """The rows of those keys."""
-        found = [rows for _, rows in self._hits(keys)]
+        found = [chunk.gather(places) for chunk, places in self._hits(keys)]
         return pl.concat(found) if found else empty(self.columns)
 
     def add(self, rows: pl.DataFrame) -> None:
         if rows.height == 0:
             return
-        self._chunks.append(rows)
-        while len(self._chunks) > 1 and self._chunks[-1].height * 2 >= self._chunks[-2].height:
-            last, before = self._chunks.pop(), self._chunks.pop()
-            self._chunks.append(pl.concat([before, last], rechunk=True))
+        self._chunks.append(_Chunk.of(rows, self.key))
+        while (alike := self._alike()) >= FAN:
+            self._chunks[-alike:] = [_Chunk.merged(self._chunks[-alike:])]
+
+    def _alike(self) -> int:
+        """How many of the last chunks are of the last one's order of size, or smaller."""
+        most = _order_of_size(self._chunks[-1])
+        smaller = itertools.takewhile(lambda chunk: _order_of_size(chunk) <= most, reversed(self._chunks))
+        return sum(1 for _ in smaller)
 
     def remove(self, keys: pl.Series) -> None:
         """Take out all rows of those keys."""
-        wanted = keys.implode()
-        for index, _ in self._hits(keys):
-            chunk = self._chunks[index]
-            self._chunks[index] = chunk.filter(~pl.col(self.key).is_in(wanted))
-        self._chunks = [chunk for chunk in self._chunks if chunk.height]
+        for chunk, places in self._hits(keys):
+            chunk.remove(places)
+        self._chunks = [chunk.tidied() for chunk in self._chunks if chunk.height]
 
     def replace(self, keys: pl.Series, rows: pl.DataFrame) -> None:
         """Put `rows` in the place of all rows of those keys."""
@@ -56,17 +165,26 @@ class Rows:
 
     def least(self, column: str) -> object | None:
         """The least value of a column over all rows; None where there is none."""
-        values = [value for chunk in self._chunks if (value := chunk[column].min()) is not None]
+        values = [value for chunk in self._chunks if (value := chunk.rows()[column].min()) is not None]
         return min(values) if values else None
 
     def where(self, condition: pl.Expr) -> pl.DataFrame:
         """The rows that fulfil a condition."""
-        found = [rows for chunk in self._chunks if (rows := chunk.filter(condition)).height]
+        found = [rows for chunk in self._chunks if (rows := chunk.rows().filter(condition)).height]
         return pl.concat(found) if found else empty(self.columns)
 
-    def _hits(self, keys: pl.Series) -> list[tuple[int, pl.DataFrame]]:
-        if len(keys) == 0:
+    def _hits(self, keys: pl.Series) -> list[tuple[_Chunk, Ints]]:
+        if len(keys) == 0 or not self._chunks:
             return []
-        wanted = keys.implode()
-        found = ((i, c.filter(pl.col(self.key).is_in(wanted))) for i, c in enumerate(self._chunks))
-        return [(index, rows) for index, rows in found if rows.height]
+        wanted = _Wanted.of(keys)
+        found = ((chunk, chunk.places(wanted)) for chunk in self._chunks)
+        return [(chunk, places) for chunk, places in found if len(places)]
+
+
+def _low(keys: pl.Series) -> Lows:
+    """The lower halves of keys."""
+    return np.asarray(keys.cast(pl.Int64, wrap_numerical=True).to_numpy().view(np.uint64))
+
+
+def _order_of_size(chunk: _Chunk) -> int:
+    return int(math.log(max(chunk.height, 1), FAN))

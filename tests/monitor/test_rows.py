@@ -22,15 +22,13 @@ batches = st.lists(st.lists(st.tuples(st.integers(0, 20), st.integers(-5, 5)), m
 
 
 @given(batches)
-def test_rows_added_in_any_chunks_are_all_found_in_the_order_of_their_adding(
-    chunks: list[list[tuple[int, int]]],
-) -> None:
+def test_rows_added_in_any_chunks_are_all_found(chunks: list[list[tuple[int, int]]]) -> None:
     table = Rows(COLUMNS, "key")
     for chunk in chunks:
         table.add(rows_of(chunk))
     everything = [pair for chunk in chunks for pair in chunk]
-    assert table.frame().rows() == everything
-    assert table.of(keys(3, 7)).rows() == [pair for pair in everything if pair[0] in (3, 7)]
+    assert sorted(table.frame().rows()) == sorted(everything)
+    assert sorted(table.of(keys(3, 7, 3)).rows()) == sorted(pair for pair in everything if pair[0] in (3, 7))
     assert table.height == len(everything)
 
 
@@ -41,7 +39,27 @@ def test_replacing_leaves_the_rows_of_other_keys_alone(chunks: list[list[tuple[i
         table.add(rows_of(chunk))
     table.replace(keys(*replaced), rows_of([(key, 99) for key in sorted(replaced)]))
     others = [pair for chunk in chunks for pair in chunk if pair[0] not in replaced]
-    assert sorted(table.frame().rows()) == sorted([*others, *((key, 99) for key in replaced)])
+    expected = sorted([*others, *((key, 99) for key in replaced)])
+    assert sorted(table.frame().rows()) == expected
+    assert sorted(table.of(keys(*range(21))).rows()) == expected
+    assert table.height == len(expected)
+
+
+def test_keys_that_agree_in_their_lower_halves_are_told_apart() -> None:
+    table = Rows(COLUMNS, "key")
+    table.add(rows_of([(7, 1), (7 + 2**64, 2), (7 + 2**65, 3)]))
+    assert sorted(table.of(keys(7, 7 + 2**65)).rows()) == [(7, 1), (7 + 2**65, 3)]
+    table.remove(keys(7))
+    assert sorted(table.frame().rows()) == [(7 + 2**64, 2), (7 + 2**65, 3)]
+
+
+def test_rows_taken_out_do_not_come_back_when_chunks_are_merged() -> None:
+    table = Rows(COLUMNS, "key")
+    for n in range(40):
+        table.add(rows_of([(n, 0), (n + 100, 0)]))
+        table.remove(keys(n))
+    assert sorted(table.frame().rows()) == [(n + 100, 0) for n in range(40)]
+    assert table.of(keys(*range(40))).height == 0
 
 
 def test_the_least_value_is_taken_over_all_chunks_and_is_none_without_rows() -> None:
