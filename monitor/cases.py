@@ -7,6 +7,7 @@ whole-array steps, so that neither many cases nor many events in one case cost a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -25,7 +26,7 @@ CODE: Final = {kind: code for code, kind in enumerate(KINDS)}
 UNOPENED, OPEN, RESOLVED, FINAL = range(4)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cases:
     """Events of C cases in order. Arrays of length N are per event, of length C per case (numbered from 0).
 
@@ -52,6 +53,11 @@ class Cases:
     def height(self) -> int:
         """Number of cases."""
         return len(self.opened)
+
+    @cached_property
+    def keys(self) -> pl.Series:
+        """C: the key of each case (KEY)."""
+        return self.column("case_key", self.first[:-1])
 
     def mask(self, *kinds: Kind) -> Mask:
         """N: which events are of one of these kinds."""
@@ -80,11 +86,13 @@ class Cases:
         known = self.opened >= 0
         return instants(np.where(known, self.time[np.maximum(self.opened, 0)], 0), known)
 
+    @cached_property
     def complaint(self) -> Mask:
         """C: whether the earliest `opened` is one of a complaint (False without one)."""
         flags = self.column("complaint", np.maximum(self.opened, 0)).fill_null(False).to_numpy()
         return np.asarray(flags & (self.opened >= 0))
 
+    @cached_property
     def phase(self) -> npt.NDArray[np.uint8]:
         """N: the code of the phase of the case after each event."""
         here = np.arange(len(self.time))
@@ -106,7 +114,7 @@ class Cases:
         contradictory = np.zeros(self.height, dtype=bool)
         if len(early):
             stops = self.mask(Kind.RESOLVED, Kind.CLOSED)[early] | self.answers(early, bots=False)
-            stops |= self.mask(Kind.ACKNOWLEDGED)[early] & self.complaint()[self.case[early]]
+            stops |= self.mask(Kind.ACKNOWLEDGED)[early] & self.complaint[self.case[early]]
             contradictory[self.case[early[stops]]] = True
         return contradictory & ~self.void
 
@@ -133,10 +141,10 @@ class Cases:
                 "case_no": self.case,
                 "time": instants(self.time),
                 "kind": enumerated(self.kind, KIND),
-                "phase": enumerated(self.phase(), PHASE),
+                "phase": enumerated(self.phase, PHASE),
                 "state": self.state,
                 "opened_at": self.opened_at().gather(case),
-                "is_complaint": self.complaint()[self.case],
+                "is_complaint": self.complaint[self.case],
             }
         )
 
@@ -146,11 +154,11 @@ class Cases:
         last = self.first[1:] - 1
         return pl.DataFrame(
             {
-                "case_key": self.column("case_key", self.first[:-1]),
+                "case_key": self.keys,
                 "case": self.column("case", self.first[:-1]),
                 "opened_at": self.opened_at(),
-                "is_complaint": self.complaint(),
-                "phase": enumerated(self.phase()[last], PHASE),
+                "is_complaint": self.complaint,
+                "phase": enumerated(self.phase[last], PHASE),
                 "state": self.state[last],
                 "void": self.void,
                 "contradictory": self.contradictory(),
@@ -179,6 +187,11 @@ def gathered(frame: pl.DataFrame, index: Ints) -> pl.DataFrame:
         else frame[name].gather(rows)
         for name in frame.columns
     )
+
+
+def labelled(rows: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """`rows` with the label columns in the place of `state`, which says in which row of `labels` they stand."""
+    return rows.drop("state").with_columns(gathered(labels, rows["state"].to_numpy()))
 
 
 def last_where(mask: Mask, start: Ints) -> Ints:

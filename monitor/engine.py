@@ -8,15 +8,28 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from monitor import clocks, facts
 from monitor.admission import admit
-from monitor.cases import ordered
+from monitor.calendars import NEVER
+from monitor.cases import instants, ordered
 from monitor.cells import contributions
 from monitor.dedup import Unseen, unseen
 from monitor.events import Read
-from monitor.frames import CELLS, FACTS, HISTORY, IDS, LEDGER_ROWS, VERDICTS, conform, empty
+from monitor.frames import (
+    CELLS,
+    FACTS,
+    HISTORY,
+    IDS,
+    LABEL_COLUMNS,
+    LEDGER_ROWS,
+    VERDICTS,
+    conform,
+    empty,
+    referring,
+)
 from monitor.names import Kind
 from monitor.policy import PolicySet
 from monitor.publication import compare
@@ -25,7 +38,6 @@ from monitor.state import (
     OFFSETS,
     PUBLISHED,
     SEMANTICS,
-    WAKES,
     Delta,
     State,
     add_up,
@@ -66,16 +78,16 @@ def step(
     admitted = _admit(state, policies, live, settled)
 
     old = state.contributions.of(touched)
-    new = contributions(*admitted.live)
+    new = contributions(admitted.verdicts, admitted.facts)
     of_measured = contributions(*admitted.settled)
     emitted = (new, old.with_columns(-pl.col("n", "total")), of_measured)
     cells = add_up_cells(pl.concat([rows.select(list(CELLS)) for rows in emitted]))
-    comparison = compare(state.verdicts_of(touched), admitted.live.verdicts, live.verdicts, lived)
+    comparison = compare(state.verdicts_of(touched), admitted.verdicts, live.labels, lived)
     delta: Delta = {
         "history": conform(lived, HISTORY),
         "verdicts": comparison.rows,
         "contributions": new,
-        "wakes": _wakes(touched, live),
+        "wakes": live.wakes(),
         "ids": conform(measured, IDS),
         "cells": cells,
         "published": _published(new, old, of_measured),
@@ -87,15 +99,33 @@ def step(
     return Step({name: rows for name, rows in delta.items() if rows.height}, comparison.changes)
 
 
-class _Derived(NamedTuple):
+class _Live(NamedTuple):
+    keys: pl.Series  # of the cases, by their numbers
+    verdicts: pl.DataFrame  # referring(VERDICTS)
+    facts: pl.DataFrame  # referring(FACTS)
+    labels: pl.DataFrame  # LABEL_COLUMNS, to which both refer
+
+    def wakes(self) -> pl.DataFrame:
+        """WAKES of all these cases: when time alone may change something, null where it cannot."""
+        least = np.full(len(self.keys), NEVER)
+        for rows in (self.verdicts, self.facts):
+            waking = rows.select("case_no", pl.col("wake").to_physical()).drop_nulls()
+            np.minimum.at(least, waking["case_no"].to_numpy(), waking["wake"].to_numpy())
+        return pl.DataFrame({"case_key": self.keys, "wake": instants(least, least != NEVER)})
+
+
+class _Settled(NamedTuple):
     verdicts: pl.DataFrame  # VERDICTS
     facts: pl.DataFrame  # FACTS
 
 
 class _Admitted(NamedTuple):
-    live: _Derived  # both frames with `series` in the place of labels
-    settled: _Derived
-    series: pl.DataFrame
+    """What was derived, with the number of its series."""
+
+    verdicts: pl.DataFrame
+    facts: pl.DataFrame
+    settled: _Settled  # `series` in the place of labels
+    series: pl.DataFrame  # SERIES that are new
     overflowed: int
 
 
@@ -117,38 +147,42 @@ def _derive_live(
     now: datetime,
     policies: PolicySet,
     grace: timedelta | None,
-) -> _Derived:
+) -> _Live:
     if len(touched) == 0:
-        return _Derived(empty(VERDICTS), empty(FACTS))
+        return _Live(touched, empty(referring(VERDICTS)), empty(referring(FACTS)), empty(LABEL_COLUMNS))
     cases = ordered(pl.concat([state.history.of(touched), conform(lived, HISTORY)]))
-    verdicts = clocks.derive(cases, policies, now, grace)
-    return _Derived(verdicts, facts.facts(cases, policies, verdicts, now))
+    verdicts = clocks.judged(cases, policies, now, grace)
+    found = facts.facts(cases, policies, verdicts, now)
+    return _Live(cases.keys, verdicts, found.rows, found.labels)
 
 
-def _derive_measured(measured: pl.DataFrame, now: datetime, policies: PolicySet) -> _Derived:
+def _derive_measured(measured: pl.DataFrame, now: datetime, policies: PolicySet) -> _Settled:
     if measured.height == 0:
-        return _Derived(empty(VERDICTS), empty(FACTS))
+        return _Settled(empty(VERDICTS), empty(FACTS))
     verdicts = clocks.measured(measured, policies, now)
-    return _Derived(verdicts, facts.measured(measured, verdicts, policies))
+    return _Settled(verdicts, facts.measured(measured, verdicts, policies))
 
 
-def _admit(state: State, policies: PolicySet, live: _Derived, settled: _Derived) -> _Admitted:
+def _admit(state: State, policies: PolicySet, live: _Live, settled: _Settled) -> _Admitted:
     labels, limit = policies.newest.labels, policies.newest.limits.series
-    series, overflowed, frames = state.series, 0, []
-    for frame in (live.verdicts, live.facts, settled.verdicts, settled.facts):
+    used = np.zeros(live.labels.height, dtype=bool)
+    for rows in (live.verdicts, live.facts):
+        used[rows["state"].to_numpy()] = True
+    series, overflowed, admitted = state.series, 0, []
+    for frame in (live.labels.filter(pl.Series(used)), settled.verdicts, settled.facts):
         result = admit(frame, series, labels, limit)
         series = pl.concat([series, result.series])
         overflowed += result.overflowed
-        frames.append(result.rows)
-    new = series.tail(series.height - state.series.height)
-    return _Admitted(_Derived(*frames[:2]), _Derived(*frames[2:]), new, overflowed)
-
-
-def _wakes(touched: pl.Series, live: _Derived) -> pl.DataFrame:
-    """WAKES of all touched cases: when time alone may change something, null where it cannot."""
-    wakes = pl.concat([live.verdicts.select(list(WAKES)), live.facts.select(list(WAKES))])
-    least = wakes.group_by("case_key").agg(pl.col("wake").min())
-    return touched.to_frame("case_key").join(least, on="case_key", how="left").select(list(WAKES))
+        admitted.append(result.rows)
+    of_state = pl.Series("series", np.zeros(len(used), dtype=np.uint32))
+    of_state = of_state.scatter(np.flatnonzero(used), admitted[0]["series"])
+    return _Admitted(
+        live.verdicts.with_columns(of_state.gather(live.verdicts["state"])),
+        live.facts.with_columns(of_state.gather(live.facts["state"])),
+        _Settled(*admitted[1:]),
+        series.tail(series.height - state.series.height),
+        overflowed,
+    )
 
 
 def _published(new: pl.DataFrame, old: pl.DataFrame, of_measured: pl.DataFrame) -> pl.DataFrame:

@@ -107,6 +107,18 @@ VERDICTS: Final[Columns] = {
     **LABEL_COLUMNS,  # in force when it was decided
 }
 
+# Within a step a row refers to its labels instead of holding them, and to its case by number.
+REFERENCES: Final[Columns] = {
+    "case_no": pl.Int64(),  # as `Cases` numbers them
+    "state": pl.Int64(),  # row of a table of LABEL_COLUMNS
+}
+
+
+def referring(columns: Columns) -> Columns:
+    """Those columns with REFERENCES in the place of the labels."""
+    return {**{name: dtype for name, dtype in columns.items() if name not in LABEL_COLUMNS}, **REFERENCES}
+
+
 # A fact about a case that is no clock: opened, abandoned, rated …; becomes one contribution.
 FACTS: Final[Columns] = {
     "case_key": KEY,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import polars as pl
 
 from monitor.frames import CHANGES, OUTCOME, SPAN, conform
-from monitor.names import LABELS, Change, Outcome
+from monitor.names import Change, Outcome
 from monitor.state import STATE_VERDICTS
 
 _KEYS = ["case_key", "clock", "cycle"]
@@ -19,18 +19,15 @@ class Comparison(NamedTuple):
     corrected: int
 
 
-def compare(old: pl.DataFrame, new: pl.DataFrame, labelled: pl.DataFrame, fresh: pl.DataFrame) -> Comparison:
+def compare(old: pl.DataFrame, new: pl.DataFrame, labels: pl.DataFrame, fresh: pl.DataFrame) -> Comparison:
     """Compare the verdicts of the touched cases.
 
     :param old: STATE_VERDICTS of these cases
-    :param new: their verdicts as derived now, with `series` in the place of labels
-    :param labelled: the same rows in the same order, with labels (VERDICTS)
+    :param new: their verdicts as derived now: `referring(VERDICTS)` and `series`
+    :param labels: LABEL_COLUMNS, to which `state` refers
     :param fresh: EVENTS that the batch brought for them
     """
-    current = pl.concat(
-        [new, labelled.select(pl.col(label).alias(f"label_{label}") for label in LABELS)], how="horizontal"
-    )
-    current = current.filter(pl.col("outcome") != Outcome.NO_TARGET).with_columns(
+    current = new.filter(pl.col("outcome") != Outcome.NO_TARGET).with_columns(
         # how long a running clock has run changes by the second: it is worked out when it is read
         pl.when(pl.col("stopped").is_not_null()).then(pl.col(name)).otherwise(pl.lit(None, dtype=SPAN)).alias(name)
         for name in ("elapsed", "paused")
@@ -53,8 +50,8 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, labelled: pl.DataFrame, fresh:
         old_outcome=pl.when("revised").then(pl.col("outcome_old")).otherwise(pl.col("revised_before")).cast(OUTCOME),
         change=pl.coalesce("change", "change_old"),
     )
-    changes = both.drop(LABELS, strict=False).rename({f"label_{label}": label for label in LABELS})
-    changes = changes.with_columns(old_outcome=pl.col("outcome_old"))
+    of_state = labels.select(pl.all().gather(both["state"]))
+    changes = both.with_columns(old_outcome=pl.col("outcome_old"), **of_state.to_dict())
     corrected = both.filter(pl.col("change") == Change.CORRECTED).height
     return Comparison(conform(rows, STATE_VERDICTS), conform(changes, CHANGES), corrected)
 

@@ -93,7 +93,7 @@ class _Chunk:
         same = (self._key.gather(places) == wanted.keys.gather(which)).to_numpy()  # not only in their lower halves
         if self._gone is not None:
             same = same & ~self._gone[places]
-        return places if bool(same.all()) else places[same]
+        return np.asarray(places if bool(same.all()) else places[same])
 
     def gather(self, places: Ints) -> pl.DataFrame:
         return self._rows[places]

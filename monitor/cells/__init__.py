@@ -12,16 +12,12 @@ import polars as pl
 from monitor.cells.bins import bin_of
 from monitor.cells.tiers import BUCKET_SPAN
 from monitor.cells.tiers import Tiers as Tiers
-from monitor.frames import BUCKET, CELLS, CONTRIBUTIONS, KEY, LABEL_COLUMNS, MEASURE, Columns, empty
-from monitor.names import CLOCKS, LABELS, OUTCOMES, Outcome
+from monitor.frames import BUCKET, CONTRIBUTIONS, KEY, MEASURE, empty
+from monitor.names import CLOCKS, OUTCOMES, Outcome
 
 BUCKET_MICROSECONDS: Final = BUCKET_SPAN // timedelta(microseconds=1)
 
 UNBINNED: Final = "case.answered"  # its times are those of first_response, whose distribution is kept
-
-_VALUES: Final[Columns] = {name: CELLS[name] for name in ("measure", "bin", "n", "total")}
-# What a case contributes, before its labels are admitted to a series (afterwards: frames.CONTRIBUTIONS).
-LABELLED: Final[Columns] = {"case_key": KEY, "bucket": BUCKET, **LABEL_COLUMNS, **_VALUES}
 
 _KINDS: Final = (*OUTCOMES, "late", "untargeted")  # the order of names.CLOCK_MEASURES within a clock
 _LATE: Final = _KINDS.index("late")
@@ -34,7 +30,7 @@ def bucket_of(instant: pl.Expr) -> pl.Expr:
 
 
 def contributions(verdicts: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
-    """What those verdicts and facts add to the cells: LABELLED, or CONTRIBUTIONS where `series` replaces the labels.
+    """What those verdicts and facts add to the cells (CONTRIBUTIONS).
 
     A verdict counts once as `<clock>.<outcome>`, in the bucket of the instant that decided it; where that was a met
     clock the value is its elapsed time. A breached clock that has stopped counts as `<clock>.late` as well, at its
@@ -42,21 +38,16 @@ def contributions(verdicts: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     of its case cut short took no time that could be told. Rows with the same keys are left
     for the caller to add up.
 
-    :param verdicts: VERDICTS (or with `series`), all clocks of the cases
-    :param facts: FACTS (or with `series`)
+    :param verdicts: VERDICTS with `series` in the place of the labels, all clocks of the cases
+    :param facts: FACTS, likewise
     """
-    columns = CONTRIBUTIONS if "series" in verdicts.columns else LABELLED
     parts = [rows for rows in (*_clock_rows(verdicts), _fact_rows(facts)) if rows.height]
     if not parts:
-        return empty(columns)
+        return empty(CONTRIBUTIONS)
     rows = pl.concat(parts)
     single = (pl.col("n") == 1) & (pl.col("measure") != UNBINNED)
     rows = rows.with_columns(bin=pl.when(single).then(bin_of(rows["value"])), total=pl.col("value").fill_null(0))
-    return rows.select(list(columns))
-
-
-def _dimensions(frame: pl.DataFrame) -> list[str]:
-    return [name for name in ("series", *LABELS) if name in frame.columns]
+    return rows.select(list(CONTRIBUTIONS))
 
 
 def _clock_rows(verdicts: pl.DataFrame) -> list[pl.DataFrame]:
@@ -69,7 +60,7 @@ def _clock_rows(verdicts: pl.DataFrame) -> list[pl.DataFrame]:
         return chosen.select(
             pl.col("case_key").cast(KEY),
             bucket_of(pl.col(at)).alias("bucket"),
-            *_dimensions(verdicts),
+            "series",
             measure.cat.to(MEASURE).alias("measure"),
             pl.lit(1, dtype=pl.Int64).alias("n"),
             value.cast(pl.Int64).alias("value"),
@@ -90,7 +81,7 @@ def _fact_rows(facts: pl.DataFrame) -> pl.DataFrame:
     return facts.filter(pl.col("n") != 0).select(
         pl.col("case_key").cast(KEY),
         bucket_of(pl.col("at")).alias("bucket"),
-        *_dimensions(facts),
+        "series",
         "measure",
         pl.col("n").cast(pl.Int64),
         "value",

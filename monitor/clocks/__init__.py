@@ -3,7 +3,7 @@
 cases.ordered -> rules (lines as arrays) -> openings, cycles (runs, cut into segments) -> timing (dues) -> outcome
 """
 
-from monitor.clocks.derive import derive
+from monitor.clocks.derive import derive, judged
 from monitor.clocks.measured import measured
 
-__all__ = ["derive", "measured"]
+__all__ = ["derive", "judged", "measured"]

@@ -62,7 +62,7 @@ def _tables(cases: Cases, rules: Rules, index: Ints, fits: Ints, lines: Ints) ->
     table = np.tile(np.arange(UNDER + len(lines)), (len(index), 1))
     kind = cases.kind[index]
     replied = kind == CODE[Kind.CUSTOMER_REPLIED]
-    is_resolved = cases.phase()[index] == RESOLVED
+    is_resolved = cases.phase[index] == RESOLVED
     table[replied, IDLE] = np.where(is_resolved, WAITING, fits)[replied]
     updated = kind == CODE[Kind.UPDATED]
     keeps = np.append(rules.keep[lines], False)[fits - UNDER] & (fits >= UNDER)

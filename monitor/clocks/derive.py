@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from monitor.cases import Cases, Ints, enumerated, gathered, ordered
+from monitor.cases import Cases, Ints, enumerated, labelled, ordered
 from monitor.clocks.cycles import cycles
 from monitor.clocks.openings import Openings, promised, truncated
 from monitor.clocks.outcome import NONE, Rows, judge
@@ -15,7 +15,7 @@ from monitor.clocks.pauses import resolved
 from monitor.clocks.rules import Rules, microseconds, rules_of
 from monitor.clocks.segments import Runs, Segments
 from monitor.clocks.timing import Timing
-from monitor.frames import CLOCK, INSTANT, OUTCOME, SPAN, VERDICTS, conform, empty
+from monitor.frames import CLOCK, INSTANT, OUTCOME, SPAN, VERDICTS, conform, empty, referring
 from monitor.names import CLOCKS, Clock, Kind
 from monitor.policy import PolicySet
 
@@ -32,10 +32,15 @@ def derive(
     :returns: VERDICTS: the clocks that the case's policy version names, and first_response and resolution always
     """
     cases = history if isinstance(history, Cases) else ordered(history)
+    return conform(labelled(judged(cases, policies, now, grace), cases.labels), VERDICTS)
+
+
+def judged(cases: Cases, policies: PolicySet, now: datetime, grace: timedelta | None = None) -> pl.DataFrame:
+    """As `derive`, in the columns `referring(VERDICTS)`; `state` is a row of `cases.labels`."""
     rules = rules_of(policies)
     which = np.flatnonzero(cases.opened >= 0)
     if not len(which):
-        return empty(VERDICTS)
+        return empty(referring(VERDICTS))
     version = np.full(cases.height, -1, dtype=np.int64)
     version[which] = rules.version_of(cases.time[cases.opened[which]])
     waits = rules.grace if grace is None else np.full_like(rules.grace, grace // timedelta(microseconds=1))
@@ -51,7 +56,7 @@ def derive(
 def _clocks(cases: Cases, rules: Rules, which: Ints, version: Ints) -> Iterator[tuple[Runs, Segments]]:
     """Runs and segments of one clock after the other."""
     named = {clock: which[rules.named[version[which], number]] for number, clock in enumerate(CLOCKS)}
-    named[Clock.ACKNOWLEDGEMENT] = named[Clock.ACKNOWLEDGEMENT][cases.complaint()[named[Clock.ACKNOWLEDGEMENT]]]
+    named[Clock.ACKNOWLEDGEMENT] = named[Clock.ACKNOWLEDGEMENT][cases.complaint[named[Clock.ACKNOWLEDGEMENT]]]
     wanted = [clock for clock in CLOCKS if len(named[clock])]
     chosen = _chosen(cases, rules, version, wanted)
     openings = Openings.of(cases, rules)
@@ -94,33 +99,35 @@ def _clocks(cases: Cases, rules: Rules, which: Ints, version: Ints) -> Iterator[
 def _chosen(cases: Cases, rules: Rules, version: Ints, clocks: list[Clock]) -> dict[Clock, Ints]:
     """For each clock the line that fits each row of `cases.labels`: global number, -1 for none."""
     owner = cases.case[cases.setter[1:]]
-    labels = cases.labels.tail(-1).with_columns(pl.Series("complaint", cases.complaint()[owner]))
+    labels = cases.labels.tail(-1).with_columns(pl.Series("complaint", cases.complaint[owner]))
     lines = rules.choose(labels, version[owner], clocks)
     return {clock: np.concatenate(([-1], lines[clock])) for clock in clocks}
 
 
 def _frame(cases: Cases, rules: Rules, version: Ints, rows: Rows) -> pl.DataFrame:
-    """VERDICTS of the rows."""
+    """referring(VERDICTS) of the rows."""
     first = cases.first[rows.case]
     policy = version[rows.case]
     line = np.where(rows.line < 0, NONE, rows.line - rules.first_line[policy])
     frame = pl.DataFrame(
         {
-            "case_key": cases.column("case_key", first),
+            "case_key": cases.keys.gather(rows.case),
             "case": cases.column("case", first),
             "clock": enumerated(rows.clock, CLOCK),
             "cycle": rows.cycle,
-            "complaint": cases.complaint()[rows.case],
+            "complaint": cases.complaint[rows.case],
             "policy": policy,
             "outcome": enumerated(rows.outcome, OUTCOME),
             "cut": rows.cut,
             "on_arrival": rows.on_arrival,
             "line": line,
+            "case_no": rows.case,
+            "state": rows.state,
             **{name: getattr(rows, name) for name in (*_INSTANTS, *_SPANS)},
         }
     )
     nullable = [_known("line"), *(_known(n).cast(INSTANT) for n in _INSTANTS), *(_known(n).cast(SPAN) for n in _SPANS)]
-    return conform(frame.with_columns(*nullable, *gathered(cases.labels, rows.state)), VERDICTS)
+    return conform(frame.with_columns(*nullable), referring(VERDICTS))
 
 
 _INSTANTS: Final = ("started", "due", "stopped", "decided", "wake")

@@ -104,7 +104,7 @@ class Openings:
         cases = self.cases
         if not cases.reopens.any() and len(self.cuts) == int((cases.opened >= 0).sum()):
             return self.cuts
-        phase = cases.phase()
+        phase = cases.phase
         running = (phase[self.cuts] != RESOLVED) | (self.cuts == cases.opened[cases.case[self.cuts]])
         reopens = np.flatnonzero(cases.reopens)
         reopens = reopens[reopens > cases.opened[cases.case[reopens]]]

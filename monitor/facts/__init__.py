@@ -14,7 +14,7 @@ import polars as pl
 
 from monitor.cases import CODE, Cases
 from monitor.cells import BUCKET_MICROSECONDS, bucket_of
-from monitor.facts.rows import NOTHING, FactRows
+from monitor.facts.rows import NOTHING, FactRows, Facts, known
 from monitor.frames import FACTS, INSTANT, MEASURE, SPAN, conform, empty
 from monitor.names import LABELS, LIFECYCLE, Clock, Kind, Outcome
 from monitor.policy import PolicySet
@@ -32,11 +32,11 @@ UPHELD: Final = {
 }
 
 
-def facts(cases: Cases, policies: PolicySet, verdicts: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """All facts of those cases (FACTS).
+def facts(cases: Cases, policies: PolicySet, verdicts: pl.DataFrame, now: datetime) -> Facts:
+    """All facts of those cases.
 
     :param cases: what `monitor.cases.ordered` made of their events
-    :param verdicts: VERDICTS of all their clocks
+    :param verdicts: `clocks.judged` of all their clocks
     :param now: decides what was right the first time
     """
     rows = FactRows(cases)
@@ -66,19 +66,20 @@ def _standing(rows: FactRows, summary: pl.DataFrame, verdicts: pl.DataFrame) -> 
     every = np.arange(cases.height)
     start, last = cases.opened[opened], cases.first[1:] - 1
     rows.add("case.opened", every[opened], cases.state[start], cases.time[start])
-    complaint = opened & cases.complaint()
+    complaint = opened & cases.complaint
     start = cases.opened[complaint]
     rows.add("case.opened_complaint", every[complaint], cases.state[start], cases.time[start])
     phase = summary["phase"]
     lived = np.zeros(cases.height, dtype=bool)
     lived[cases.case[cases.kind < len(LIFECYCLE)]] = True
     closed = (phase.is_in(["resolved", "final"])).to_numpy() & opened
-    wrong = summary["case_key"].is_in(verdicts.filter(pl.col("outcome") == Outcome.INCONSISTENT)["case_key"].implode())
+    wrong = summary["contradictory"].to_numpy().copy()
+    wrong[verdicts.filter(pl.col("outcome") == Outcome.INCONSISTENT)["case_no"].to_numpy()] = True
     for measure, chosen in (
         ("case.open", opened & ~closed),
         ("case.closed", closed),
         ("case.unopened", lived & ~opened),
-        ("case.inconsistent", (wrong | summary["contradictory"]).to_numpy()),
+        ("case.inconsistent", wrong),
     ):
         rows.add(measure, every[chosen], cases.state[last[chosen]])
 
@@ -88,16 +89,17 @@ def _standing(rows: FactRows, summary: pl.DataFrame, verdicts: pl.DataFrame) -> 
 
 def _first_response(cases: Cases, verdicts: pl.DataFrame) -> pl.DataFrame:
     """C rows: outcome, stopped (µs), elapsed (ms), policy and line of each case's first_response; null without one."""
-    keys = cases.column("case_key", cases.first[:-1]).to_frame("case_key")
-    rows = verdicts.filter(pl.col("clock") == Clock.FIRST_RESPONSE).select(
-        "case_key",
+    rows = verdicts.filter(pl.col("clock") == Clock.FIRST_RESPONSE)
+    place = np.full(cases.height, NOTHING)
+    place[rows["case_no"].to_numpy()] = np.arange(rows.height)
+    found = rows.select(
         "outcome",
         "policy",
         "line",
         stopped=pl.col("stopped").dt.epoch("us"),
         elapsed=pl.col("elapsed").dt.total_milliseconds(),
     )
-    return keys.join(rows, on="case_key", how="left", maintain_order="left")
+    return found.select(pl.all().gather(known(place)))
 
 
 def _first_answers(cases: Cases, policies: PolicySet, response: pl.DataFrame) -> Ints:
@@ -218,7 +220,7 @@ def _complaints(rows: FactRows) -> None:
     cases = rows.cases
     resolves = np.flatnonzero(cases.resolves)
     last, reopened = cases.last_of(resolves), cases.last_of(np.flatnonzero(cases.reopens))
-    known = cases.complaint() & ~cases.void & (last > cases.opened) & (last > reopened)
+    known = cases.complaint & ~cases.void & (last > cases.opened) & (last > reopened)
     case, at_event = np.flatnonzero(known), last[known]
     if len(case) == 0:
         return

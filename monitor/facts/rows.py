@@ -1,13 +1,13 @@
 """Facts of cases as they are collected: arrays, which become one frame at the end."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from monitor.cases import Cases, enumerated, instants
-from monitor.frames import FACTS, MEASURE, empty
+from monitor.cases import Cases, enumerated, gathered, instants
+from monitor.frames import FACTS, MEASURE, empty, referring
 from monitor.names import LABELS, MEASURES
 
 Ints = npt.NDArray[np.int64]
@@ -16,6 +16,11 @@ NOTHING: Final = np.iinfo(np.int64).min  # no instant, no value
 
 _CODE: Final = {measure: code for code, measure in enumerate(MEASURES)}
 _COLUMNS: Final = ("case", "state", "at", "value", "wake", "own")
+
+
+class Facts(NamedTuple):
+    rows: pl.DataFrame  # referring(FACTS)
+    labels: pl.DataFrame  # LABEL_COLUMNS: those of the cases, then those that ratings and audits have of their own
 
 
 class FactRows:
@@ -54,39 +59,41 @@ class FactRows:
         cases = self.cases
         self.add(measure, cases.case[index], cases.state[index], cases.time[index], value=value, own=cases.row[index])
 
-    def facts(self) -> pl.DataFrame:
-        """FACTS."""
+    def facts(self) -> Facts:
+        """All that was added."""
         if not self._codes:
-            return empty(FACTS)
+            return Facts(empty(referring(FACTS)), self.cases.labels)
         case, state, at, value, wake, own = (np.concatenate(self._parts[name]) for name in _COLUMNS)
-        keys = self.cases.column("case_key", self.cases.first[:-1])
+        state, labels = self._labels(state, own)
         columns = {
-            "case_key": keys.gather(case),
+            "case_key": self.cases.keys.gather(case),
             "measure": enumerated(np.concatenate(self._codes), MEASURE),
             "at": instants(at, at != NOTHING),
-            "value": _known(value),
+            "value": known(value),
             "wake": instants(wake, wake != NOTHING),
             "n": pl.Series((wake == NOTHING).astype(np.int32)),
+            "case_no": case,
+            "state": state,
         }
-        return pl.DataFrame(columns | self._labels(state, own))
+        return Facts(pl.DataFrame(columns), labels)
 
-    def _labels(self, state: Ints, own: Ints) -> dict[str, pl.Series]:
-        labels = {label: _gathered(self.cases.labels[label], state) for label in LABELS}
-        if bool((own == NOTHING).all()):
-            return labels
-        places = _known(own)
-        of_event = {label: self.cases.history[label].gather(places) for label in LABELS}
-        return {label: of_event[label].zip_with(of_event[label].is_not_null(), labels[label]) for label in LABELS}
+    def _labels(self, state: Ints, own: Ints) -> tuple[Ints, pl.DataFrame]:
+        """The labels of the cases and, after them, those of the events that have their own; and who has which."""
+        labels = self.cases.labels
+        mine = np.flatnonzero(own != NOTHING)
+        if not len(mine):
+            return state, labels
+        of_event, of_case = (
+            pl.DataFrame(gathered(frame.select(LABELS), places))
+            for frame, places in ((self.cases.history, own[mine]), (labels, state[mine]))
+        )
+        filled = of_event.select(pl.coalesce(pl.col(label), of_case[label]).alias(label) for label in LABELS)
+        state = state.copy()
+        state[mine] = labels.height + np.arange(len(mine))
+        return state, pl.concat([labels, filled])
 
 
-def _known(values: Ints) -> pl.Series:
+def known(values: Ints) -> pl.Series:
     """Values, null where NOTHING."""
     missing = values == NOTHING
     return pl.Series(values).set(pl.Series(missing), None) if missing.any() else pl.Series(values)
-
-
-def _gathered(values: pl.Series, places: Ints) -> pl.Series:
-    """Values at those places; most labels are unused, and nothing is quickly gathered."""
-    if values.null_count() < len(values):
-        return values.gather(places)
-    return pl.repeat(None, len(places), dtype=values.dtype, eager=True)

@@ -8,7 +8,7 @@ import pytest
 
 from monitor import clocks, facts
 from monitor.cases import ordered
-from monitor.cells import LABELLED, contributions
+from monitor.cells import contributions
 from monitor.cells.bins import bin_of
 from monitor.frames import CONTRIBUTIONS, FACTS, HISTORY, VERDICTS, conform, empty
 from tests.monitor.minutes import T0, Event, at, policy, read
@@ -23,12 +23,19 @@ GOLD = {"service": "gold"}
 START = int(T0.timestamp()) // 10
 
 
+def numbered(rows: pl.DataFrame, series: int = 0) -> pl.DataFrame:
+    return rows.with_columns(series=pl.lit(series, dtype=pl.UInt32))
+
+
+NO_VERDICTS = numbered(empty(VERDICTS))
+
+
 def of_clock(clock: str, events: list[Event], minute: float) -> dict[str, Any]:
     """Measures of a clock, with (bucket after T0, milliseconds) of each."""
     cases = ordered(conform(read({"c": events}).events, HISTORY))
-    verdicts = clocks.derive(cases, POLICIES, at(minute), timedelta(0))
-    rows = contributions(verdicts, facts.facts(cases, POLICIES, verdicts, at(minute)))
-    assert dict(rows.schema) == dict(LABELLED)
+    verdicts = clocks.judged(cases, POLICIES, at(minute), timedelta(0))
+    rows = contributions(numbered(verdicts), numbered(facts.facts(cases, POLICIES, verdicts, at(minute)).rows))
+    assert dict(rows.schema) == dict(CONTRIBUTIONS)
     return {
         row["measure"].removeprefix(f"{clock}."): (row["bucket"] and row["bucket"] - START, row["total"])
         for row in rows.iter_rows(named=True)
@@ -74,22 +81,18 @@ def test_a_cycle_that_the_resolve_ended_late_was_never_answered() -> None:
 
 def test_a_value_lies_in_its_bin_and_a_row_without_value_in_none() -> None:
     fact = {"at": T0, "n": 1, "value": [4000, None, 250], "measure": ["rating.csat", "case.opened", "case.answered"]}
-    rows = contributions(empty(VERDICTS), conform(pl.DataFrame(fact), FACTS))
+    rows = contributions(NO_VERDICTS, numbered(conform(pl.DataFrame(fact), FACTS)))
     expected = bin_of(pl.Series([4000], dtype=pl.Int64))[0]
     assert rows.select("bin", "n", "total").rows() == [(expected, 1, 4000), (None, 1, 0), (None, 1, 250)]
 
 
 def test_a_fact_that_only_waits_for_time_adds_nothing() -> None:
     waiting = conform(pl.DataFrame({"measure": ["case.right_first_time"], "n": [0], "wake": [T0]}), FACTS)
-    assert contributions(empty(VERDICTS), waiting).height == 0
+    assert contributions(NO_VERDICTS, numbered(waiting)).height == 0
 
 
-def test_rows_are_labelled_or_numbered_as_what_they_are_made_of() -> None:
-    assert contributions(empty(VERDICTS), empty(FACTS)).schema == dict(LABELLED)
-    numbered = conform(
-        pl.DataFrame({"measure": ["case.opened"], "n": [1], "series": [7]}), {**FACTS, "series": pl.UInt32()}
-    )
-    verdicts = empty(VERDICTS).with_columns(series=pl.lit(None, dtype=pl.UInt32))
-    rows = contributions(verdicts.drop("service"), numbered.drop("service"))
+def test_a_row_has_the_series_of_what_it_is_made_of() -> None:
+    fact = conform(pl.DataFrame({"measure": ["case.opened"], "n": [1]}), FACTS)
+    rows = contributions(NO_VERDICTS, numbered(fact, 7))
     assert dict(rows.schema) == dict(CONTRIBUTIONS)
     assert rows["series"].to_list() == [7]

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from monitor import clocks, facts
-from monitor.cases import ordered
-from monitor.frames import FACTS, HISTORY, conform
+from monitor.cases import labelled, ordered
+from monitor.frames import FACTS, HISTORY, conform, referring
 from monitor.policy import PolicySet
 from tests.monitor.minutes import Event, Lives, at, policy, read
 
@@ -30,10 +30,10 @@ P1 = {"priority": "P1"}
 
 def facts_of(lives: Lives, minute: float = 1000 * DAY, policies: PolicySet = POLICIES) -> pl.DataFrame:
     cases = ordered(conform(read(lives).events, HISTORY))
-    verdicts = clocks.derive(cases, policies, at(minute), timedelta(0))
+    verdicts = clocks.judged(cases, policies, at(minute), timedelta(0))
     found = facts.facts(cases, policies, verdicts, at(minute))
-    assert dict(found.schema) == dict(FACTS)
-    return found
+    assert dict(found.rows.schema) == dict(referring(FACTS))
+    return labelled(*found)
 
 
 def measures(events: Sequence[Event], prefix: str, minute: float = 1000 * DAY) -> dict[str, float | None]:
