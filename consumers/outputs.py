@@ -30,14 +30,12 @@ def verdicts(
 ) -> list[Message]:
     """Changed verdicts as CloudEvents, keyed by case.
 
-    :param changes: CHANGES; rows without `change` are not published
+    :param changes: CHANGES
     :param first_id: what all ids begin with; the same for the same commit
     :param everything: also `met`
     """
-    wanted = pl.col("change").is_not_null()
-    if not everything:
-        wanted &= pl.col("change") != Change.MET
-    rows = changes.filter(wanted).with_row_index("row")
+    rows = changes if everything else changes.filter(pl.col("change") != Change.MET)
+    rows = rows.with_row_index("row")
     if rows.height == 0:
         return []
     event = pl.struct(

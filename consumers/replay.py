@@ -10,6 +10,7 @@ from monitor import clocks
 from monitor.dedup import unseen
 from monitor.engine import step
 from monitor.events import Read
+from monitor.frames import HISTORY, IDS, empty
 from monitor.names import Kind
 from monitor.policy import PolicySet
 from monitor.state import State
@@ -45,5 +46,5 @@ def verdicts(replayed: Replayed, policies: PolicySet) -> pl.DataFrame:
     now = replayed.now
     live = clocks.derive(replayed.state.history.frame(), policies, now, timedelta(0))
     measured = replayed.read.events.filter(pl.col("kind") == str(Kind.MEASURED))
-    settled = clocks.measured(unseen(State(), measured).events, policies, now)
+    settled = clocks.measured(unseen(measured, empty(HISTORY), empty(IDS)).events, policies, now)
     return verdict_rows(pl.concat([live, settled]), policies)

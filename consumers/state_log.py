@@ -16,7 +16,7 @@ import polars as pl
 
 from consumers import changelog
 from consumers.changelog import READING, FrameDamaged, Header, Kind, Place
-from monitor.state import SLICES, Delta, State, only_slices
+from monitor.state import SLICES, VERDICT_KEYS, Delta, State, only_slices
 
 ALL_SLICES: Final = frozenset(range(SLICES))
 
@@ -184,6 +184,8 @@ def together(deltas: Sequence[Mapping[str, pl.DataFrame]]) -> Delta:
         return dict(deltas[0])
     names: Iterable[str] = dict.fromkeys(name for delta in deltas for name in delta)
     merged = {name: pl.concat([delta[name] for delta in deltas if name in delta]) for name in names}
+    if "verdicts" in merged:
+        merged["verdicts"] = merged["verdicts"].unique(VERDICT_KEYS, keep="last", maintain_order=True)
     if "wakes" in merged:
         # A delta has a wake of each case that it touched, and replaces all contributions of these.
         touched = _numbered(deltas, "wakes").unique("case_key", keep="last", maintain_order=True)

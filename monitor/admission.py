@@ -33,16 +33,20 @@ def admit(rows: pl.DataFrame, series: pl.DataFrame, labels: Sequence[str], limit
     dropped = [label for label in LABELS if label not in kept]
     if not kept:
         rows, kept = rows.with_columns(pl.lit(None, dtype=pl.String).alias(LABELS[0])), [LABELS[0]]
-    wanted = rows.select(kept).unique(maintain_order=True)
     of_policy = series.filter(pl.all_horizontal(pl.col(dropped).is_null())) if dropped else series
-    known = wanted.join(of_policy, on=kept, how="left", nulls_equal=True, maintain_order="left")
-    strange = conform(known.filter(pl.col("series").is_null()).select(kept), LABEL_COLUMNS)
-    new, overflowed = empty(SERIES), 0
-    if strange.height:
-        new, mapping, overflowed = _number(strange, series, kept, limit)
-        known = pl.concat([known.filter(pl.col("series").is_not_null()), mapping.select(known.columns)])
-    numbers = rows.select(kept).join(known, on=kept, how="left", nulls_equal=True, maintain_order="left")["series"]
+    numbers = _numbers(rows, of_policy, kept)
+    if not numbers.has_nulls():
+        return Admitted(rows.drop(LABELS).with_columns(numbers), empty(SERIES), 0)
+    strange = rows.filter(numbers.is_null()).select(kept).unique(maintain_order=True)
+    new, mapping, overflowed = _number(conform(strange, LABEL_COLUMNS), series, kept, limit)
+    numbers = numbers.zip_with(numbers.is_not_null(), _numbers(rows, mapping, kept))
     return Admitted(rows.drop(LABELS).with_columns(numbers), new, overflowed)
+
+
+def _numbers(rows: pl.DataFrame, series: pl.DataFrame, kept: Sequence[str]) -> pl.Series:
+    """The number of each row's combination; null where it has none."""
+    found = rows.select(kept).join(series, on=kept, how="left", nulls_equal=True, maintain_order="left")
+    return found["series"]
 
 
 def _number(

@@ -177,7 +177,7 @@ def enumerated(codes: npt.NDArray[np.uint8], dtype: pl.Enum) -> pl.Series:
     return pl.Series(codes, dtype=pl.UInt8).cat.to(dtype)
 
 
-def gathered(frame: pl.DataFrame, index: Ints) -> pl.DataFrame:
+def gathered(frame: pl.DataFrame, index: Ints | pl.Series) -> pl.DataFrame:
     """The rows at `index`; columns without any value, which most labels are, cost nothing."""
     rows = pl.Series(index)
     blank = {name for name in frame.columns if frame[name].null_count() == frame.height}
@@ -191,7 +191,7 @@ def gathered(frame: pl.DataFrame, index: Ints) -> pl.DataFrame:
 
 def labelled(rows: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """`rows` with the label columns in the place of `state`, which says in which row of `labels` they stand."""
-    return rows.drop("state").with_columns(gathered(labels, rows["state"].to_numpy()))
+    return rows.drop("state").with_columns(gathered(labels, rows["state"]))
 
 
 def last_where(mask: Mask, start: Ints) -> Ints:

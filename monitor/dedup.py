@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import polars as pl
 
-from monitor.state import State
-
 _KEYS = ("event_key", "content_key")
 
 
@@ -14,20 +12,16 @@ class Unseen(NamedTuple):
     conflicting: int  # duplicates whose contents differ from the event that counts
 
 
-def unseen(state: State, events: pl.DataFrame) -> Unseen:
+def unseen(events: pl.DataFrame, history: pl.DataFrame, ids: pl.DataFrame) -> Unseen:
     """Leave out every event that was counted before or stands earlier in the batch.
 
     :param events: EVENTS in log order. An event is known by `event_key`, that is by (subject, source, id), so that
         it can only lie among the history of its own case or the remembered ids of measured events.
+    :param history: HISTORY of these cases so far
+    :param ids: IDS among these events' so far
     """
-    known = pl.concat(
-        [
-            state.history.of(events["case_key"].unique() if state.history.height else events["case_key"].head(0))
-            .select(_KEYS)
-            .filter(pl.col("event_key").is_in(events["event_key"].implode())),
-            state.ids.of(events["event_key"]).select(_KEYS),
-        ]
-    )
+    before = history.select(_KEYS).filter(pl.col("event_key").is_in(events["event_key"].implode()))
+    known = pl.concat([before, ids.select(_KEYS)])
     if known.height == 0 and not _has_twins(events["event_key"]):
         return Unseen(events, 0)
     firsts = events.unique("event_key", keep="first", maintain_order=True)

@@ -38,6 +38,7 @@ from monitor.state import (
     OFFSETS,
     PUBLISHED,
     SEMANTICS,
+    WAKES,
     Delta,
     State,
     add_up,
@@ -49,7 +50,7 @@ ANSWER_TIMES = ("first_response.met", "first_response.late", "first_response.unt
 
 class Step(NamedTuple):
     delta: Delta
-    changes: pl.DataFrame  # CHANGES of verdicts of live cases; `change` null: nothing to publish
+    changes: pl.DataFrame  # CHANGES of verdicts of live cases that are to be told
 
 
 def step(
@@ -69,11 +70,17 @@ def step(
     :param offsets: next offset by topic, to be stored with the delta
     """
     events = read.events.filter(pl.col("kind") != Kind.ADVANCED)
-    fresh = unseen(state, events)
+    known = state.history.of(events["case_key"])
+    fresh = unseen(events, known, state.ids.of(events["event_key"]))
     measured = fresh.events.filter(pl.col("kind") == Kind.MEASURED)
     lived = fresh.events.filter(pl.col("kind") != Kind.MEASURED)
-    touched = _touched(state, lived, now, policies)
-    live = _derive_live(state, touched, lived, now, policies, grace)
+    ripe = _ripe(state, now, policies)
+    touched = pl.concat([lived["case_key"], ripe]).unique()  # the cases to derive again
+    if lived.height < events.height:  # neither duplicates nor measured events touch a case
+        known = known.filter(pl.col("case_key").is_in(touched.implode()))
+    others = ripe.filter(~ripe.is_in(known["case_key"].implode())) if len(ripe) else ripe
+    history = pl.concat([known, state.history.of(others), conform(lived, HISTORY)])
+    live = _derive_live(history, policies, now, grace)
     settled = _derive_measured(measured, now, policies)
     admitted = _admit(state, policies, live, settled)
 
@@ -129,28 +136,20 @@ class _Admitted(NamedTuple):
     overflowed: int
 
 
-def _touched(state: State, lived: pl.DataFrame, now: datetime, policies: PolicySet) -> pl.Series:
-    """Keys of the cases to derive again: with fresh events or ripe; all of them if the rules changed."""
-    stale = state.policies not in (None, policies.digest) or state.semantics != SEMANTICS
-    if stale:
-        return pl.concat([lived["case_key"], state.history.frame()["case_key"]]).unique()
+def _ripe(state: State, now: datetime, policies: PolicySet) -> pl.Series:
+    """Keys of the cases that time alone may have changed; of all cases if the rules changed."""
+    if state.policies not in (None, policies.digest) or state.semantics != SEMANTICS:
+        return state.history.frame()["case_key"].unique()
     due = state.next_wake
-    ripe = state.wakes.where(pl.col("wake") < now)["case_key"] if due is not None and due < now else None
-    keys = lived["case_key"] if ripe is None else pl.concat([lived["case_key"], ripe])
-    return keys.unique()
+    if due is None or due >= now:
+        return empty(WAKES)["case_key"]
+    return state.wakes.where(pl.col("wake") < now)["case_key"]
 
 
-def _derive_live(
-    state: State,
-    touched: pl.Series,
-    lived: pl.DataFrame,
-    now: datetime,
-    policies: PolicySet,
-    grace: timedelta | None,
-) -> _Live:
-    if len(touched) == 0:
-        return _Live(touched, empty(referring(VERDICTS)), empty(referring(FACTS)), empty(LABEL_COLUMNS))
-    cases = ordered(pl.concat([state.history.of(touched), conform(lived, HISTORY)]))
+def _derive_live(history: pl.DataFrame, policies: PolicySet, now: datetime, grace: timedelta | None) -> _Live:
+    if history.height == 0:
+        return _Live(history["case_key"], empty(referring(VERDICTS)), empty(referring(FACTS)), empty(LABEL_COLUMNS))
+    cases = ordered(history)
     verdicts = clocks.judged(cases, policies, now, grace)
     found = facts.facts(cases, policies, verdicts, now)
     return _Live(cases.keys, verdicts, found.rows, found.labels)

@@ -4,18 +4,20 @@ from typing import NamedTuple
 
 import polars as pl
 
-from monitor.frames import CHANGES, OUTCOME, SPAN, conform
+from monitor.cases import labelled
+from monitor.frames import CHANGES, INSTANT, OUTCOME, SPAN, conform
 from monitor.names import Change, Outcome
-from monitor.state import STATE_VERDICTS
+from monitor.state import STATE_VERDICTS, VERDICT_KEYS
 
-_KEYS = ["case_key", "clock", "cycle"]
 _SETTLED = (Outcome.MET, Outcome.BREACHED)
-_COMPARED = [name for name in STATE_VERDICTS if name not in (*_KEYS, "case", "old_outcome", "change", "complaint")]
+_COMPARED = [
+    name for name in STATE_VERDICTS if name not in (*VERDICT_KEYS, "case", "old_outcome", "change", "complaint")
+]
 
 
 class Comparison(NamedTuple):
     rows: pl.DataFrame  # STATE_VERDICTS that differ; `outcome` null where a verdict is no more
-    changes: pl.DataFrame  # CHANGES, the same rows with labels
+    changes: pl.DataFrame  # CHANGES: those of them that are to be told
     corrected: int
 
 
@@ -34,26 +36,34 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, labels: pl.DataFrame, fresh: p
     )
     if old.height == 0 and current.height == 0:
         return Comparison(conform(old, STATE_VERDICTS), conform(old.drop("series"), CHANGES), 0)
-    earliest = fresh.group_by("case_key").agg(earliest=pl.col("time").min())
     published = old.rename({"change": "change_old", "old_outcome": "revised_before"})
     both = (
-        current.join(published, on=_KEYS, how="full", suffix="_old", coalesce=True)
+        current.join(published, on=VERDICT_KEYS, how="full", suffix="_old", coalesce=True)
         .filter(pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_old")) for c in _COMPARED))
         .with_columns(
             pl.coalesce("case", "case_old").alias("case"),
             pl.coalesce("complaint", "complaint_old").alias("complaint"),
+            revised=_revised(),
         )
-        .join(earliest, on="case_key", how="left")
-        .with_columns(change=_change(), revised=_revised())
     )
+    both = both.with_columns(_earliest(both, fresh)).with_columns(change=_change())
     rows = both.with_columns(
         old_outcome=pl.when("revised").then(pl.col("outcome_old")).otherwise(pl.col("revised_before")).cast(OUTCOME),
         change=pl.coalesce("change", "change_old"),
     )
-    of_state = labels.select(pl.all().gather(both["state"]))
-    changes = both.with_columns(old_outcome=pl.col("outcome_old"), **of_state.to_dict())
-    corrected = both.filter(pl.col("change") == Change.CORRECTED).height
-    return Comparison(conform(rows, STATE_VERDICTS), conform(changes, CHANGES), corrected)
+    told = both.filter(pl.col("change").is_not_null()).with_columns(old_outcome=pl.col("outcome_old"))
+    corrected = told.filter(pl.col("change") == Change.CORRECTED).height
+    return Comparison(conform(rows, STATE_VERDICTS), conform(labelled(told, labels), CHANGES), corrected)
+
+
+def _earliest(both: pl.DataFrame, fresh: pl.DataFrame) -> pl.Series:
+    """For each revised row the time of the earliest event that the batch brought for its case."""
+    revised = both.filter("revised")["case_key"]
+    if revised.is_empty():
+        return pl.Series("earliest", [None], dtype=INSTANT).new_from_index(0, both.height)
+    brought = fresh.filter(pl.col("case_key").is_in(revised.implode()))
+    earliest = brought.group_by("case_key").agg(earliest=pl.col("time").min())
+    return both.select("case_key").join(earliest, on="case_key", how="left", maintain_order="left")["earliest"]
 
 
 def _revised() -> pl.Expr:
@@ -65,9 +75,9 @@ def _change() -> pl.Expr:
     overtaken = pl.col("earliest") > pl.col("decided_old")
     newly = pl.col("outcome").is_in([*_SETTLED, Outcome.AT_RISK]) & pl.col("outcome").ne_missing(pl.col("outcome_old"))
     return (
-        pl.when(_revised() & overtaken)
+        pl.when(pl.col("revised") & overtaken)
         .then(pl.lit(Change.REOPENED.value))
-        .when(_revised())
+        .when("revised")
         .then(pl.lit(Change.CORRECTED.value))
         .when(newly)
         .then(pl.col("outcome").cast(pl.String))

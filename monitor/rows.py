@@ -28,8 +28,10 @@ class _Wanted(NamedTuple):
         low = _low(keys)
         order = np.argsort(low)
         ordered = low[order]
-        if bool(np.any(ordered[1:] == ordered[:-1])) and keys.n_unique() < len(keys):
-            return cls.of(keys.unique())
+        if bool(np.any(ordered[1:] == ordered[:-1])):
+            distinct = keys.unique()
+            if len(distinct) < len(keys):
+                return cls.of(distinct)
         return cls(keys.gather(order), ordered)
 
 

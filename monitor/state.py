@@ -46,6 +46,7 @@ STATE_VERDICTS: Final[Columns] = {
     "old_outcome": OUTCOME,  # the settled outcome that was revised, if one ever was
     "change": pl.String(),  # the last published Change
 }
+VERDICT_KEYS: Final = ("case_key", "clock", "cycle")  # a delta has at most one row of each
 WAKES: Final[Columns] = {
     "case_key": KEY,
     "wake": INSTANT,
@@ -178,8 +179,8 @@ class State:
     def _apply_verdicts(self, rows: pl.DataFrame) -> None:
         keys = rows["case_key"].unique()
         kept = self._verdicts.of(keys)
-        latest = pl.concat([kept, rows]).unique(["case_key", "clock", "cycle"], keep="last", maintain_order=True)
-        self._verdicts.replace(keys, latest.filter(pl.col("outcome").is_not_null()))
+        same = kept.join(rows, on=VERDICT_KEYS, how="anti")
+        self._verdicts.replace(keys, pl.concat([same, rows.filter(pl.col("outcome").is_not_null())]))
 
     def _apply_wakes(self, rows: pl.DataFrame) -> None:
         # Comes before the contributions of the same delta, which are all that these cases have now.
