@@ -55,7 +55,7 @@ async def fill(settings: Settings, lane: Lane) -> float:
     client = await started(producer(settings.kafka, compression_type="lz4"))
     batches: list[Any] = [client.create_batch() for _ in range(PARTITIONS)]
     size = 0
-    for key, value in lane.made(beginning()):
+    for key, value in lane.made(beginning(lane)):
         number = hash_of(key)
         size += len(value)
         if batches[number].append(timestamp=None, key=key, value=value) is None:
@@ -122,13 +122,13 @@ def check(lane: Lane, found: Mapping[str, int], expected: Mapping[str, int]) -> 
         raise SystemExit(f"lane {lane.name}: the results differ from what was sent (found, expected): {wrong}")
 
 
-def compete(broker: Broker, lane: Lane, pairs: int, counts_of_workers: list[int], folder: Path) -> Result:
+def compete(broker: Broker, lane: Lane, turns: int, counts_of_workers: list[int], folder: Path) -> Result:
     """Runs of one lane, all contestants in turn, again and again."""
     console.print(f"lane {lane.name}: sending {lane.records:,} records")
     size = asyncio.run(fill(settings_of(broker, lane, "fill", folder), lane))
     expected = lane.expected()
     result = Result(lane, size, [], {count: [] for count in counts_of_workers})
-    for number in range(pairs):
+    for number in range(turns):
         result.bare.append(bare(settings_of(broker, lane, f"bare{number}", folder), lane))
         for count in counts_of_workers:
             settings = settings_of(broker, lane, f"run{number}of{count}", folder)
@@ -146,19 +146,21 @@ def compete(broker: Broker, lane: Lane, pairs: int, counts_of_workers: list[int]
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=1_000_000, help="of lane A; lane B has 60 % as many")
-    parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--lanes", default="AB")
+    parser.add_argument("--records", type=int, default=2_000_000, help="of lane A; the others have 60 % as many")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--lanes", default="ABC")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="how many processes share the work")
     parser.add_argument("--write", type=Path, default=ROOT / "docs" / "performance.md", help="where the figures go")
     told = parser.parse_args()
+    fewer = told.records * 6 // 10 // 3 * 3
     lanes = [
         Lane("A", "finished interactions (`interaction.measured`)", told.records),
-        Lane("B", "lifecycles (opened, responded, resolved)", told.records * 6 // 10 // 3 * 3),
+        Lane("B", "lifecycles (opened, responded, resolved), some 20,000 cases open at once", fewer, 20_000),
+        Lane("C", "lifecycles, some 200,000 cases open at once", fewer, 200_000),
     ]
     with tempfile.TemporaryDirectory() as scratch, Broker(Path(scratch) / "kafka", properties=PROPERTIES) as broker:
         results = [
-            compete(broker, lane, told.pairs, told.workers, Path(scratch))
+            compete(broker, lane, told.turns, told.workers, Path(scratch))
             for lane in lanes
             if lane.name in told.lanes.upper()
         ]

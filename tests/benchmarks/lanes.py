@@ -18,7 +18,8 @@ SERVICES: Final = ("billing", "delivery", "returns", "accounts", "technical")
 PRIORITIES: Final = ("P1", "P2", "P3", "P4")
 FIRST_TARGET: Final = {"P1": 900}  # seconds; of the others an hour
 RESOLUTION_TARGET: Final = 4 * 3_600
-SPAN: Final = timedelta(minutes=15)  # some 1,100 events a second for a million: busy, not dense
+SPAN: Final = timedelta(minutes=15)  # in which lane A finishes: some 1,100 events a second for a million
+LIFE: Final = timedelta(seconds=9_250)  # of a case from its opening to its solution, on average
 
 Record = tuple[bytes, bytes]
 
@@ -30,15 +31,26 @@ class Lane:
     name: str
     title: str
     records: int
+    open_at_once: int = 0  # of lifecycles: about how many cases run side by side; 0: finished interactions
 
     def made(self, start: datetime) -> Iterator[Record]:
         """All records in the order in which they are sent."""
-        return _measured(self.records, start) if self.name == "A" else _lifecycles(self.records, start)
+        if self.open_at_once == 0:
+            return _measured(self.records, start)
+        return _lifecycles(self.records, start, self._openings())
+
+    def span(self) -> timedelta:
+        """From its first event to its last, and no less."""
+        return SPAN if self.open_at_once == 0 else self._openings() + 3 * LIFE
+
+    def _openings(self) -> timedelta:
+        """How long lifecycles take to open all their cases."""
+        return LIFE * (self.records / 3 / self.open_at_once)
 
     def expected(self) -> dict[str, int]:
         """Verdicts by `<clock>.<outcome>`, and events counted."""
         counts: dict[str, int] = {"counted": self.records}
-        cases = self.records if self.name == "A" else self.records // 3
+        cases = self.records // 3 if self.open_at_once else self.records
         for n in range(cases):
             _, priority, answered, resolved = _case(n)
             for clock, took, target in (
@@ -83,27 +95,24 @@ def _measured(count: int, start: datetime) -> Iterator[Record]:
         yield _event(f"M-{n:08}", 0, "measured", start + SPAN * (n / count), data)
 
 
-def _lifecycles(count: int, start: datetime) -> Iterator[Record]:
-    """Opened, responded, resolved; of many cases at once, in the order of time within some ten thousand cases."""
+def _lifecycles(count: int, start: datetime, openings: timedelta) -> Iterator[Record]:
+    """Opened, responded, resolved, as they happen: in the order of time."""
     cases = count // 3
-    block = 20_000
-    for first in range(0, cases, block):
-        events = []
-        for n in range(first, min(first + block, cases)):
-            service, priority, answered, resolved = _case(n)
-            opened = start + SPAN * (n / cases)
-            case = f"L-{n:08}"
-            labels = {"service": service, "priority": priority, "channel": "chat"}
-            events += [
-                (opened, case, 0, "opened", labels),
-                (opened + timedelta(seconds=answered), case, 1, "responded", {"by": "agent"}),
-                (opened + timedelta(seconds=resolved), case, 2, "resolved", {"outcome": "solved"}),
-            ]
-        events.sort(key=lambda e: e[0])
-        for when, case, number, kind, data in events:
-            yield _event(case, number, kind, when, data)
+    events = []
+    for n in range(cases):
+        service, priority, answered, resolved = _case(n)
+        opened = start + openings * (n / cases)
+        labels = {"service": service, "priority": priority, "channel": "chat"}
+        events += [
+            (opened, n, 0, "opened", labels),
+            (opened + timedelta(seconds=answered), n, 1, "responded", {"by": "agent"}),
+            (opened + timedelta(seconds=resolved), n, 2, "resolved", {"outcome": "solved"}),
+        ]
+    events.sort(key=lambda e: e[:3])
+    for when, n, number, kind, data in events:
+        yield _event(f"L-{n:08}", number, kind, when, data)
 
 
-def beginning() -> datetime:
+def beginning(lane: Lane) -> datetime:
     """So long ago that all of a lane has happened."""
-    return (datetime.now(UTC) - SPAN - timedelta(hours=12)).replace(microsecond=0)
+    return (datetime.now(UTC) - lane.span() - timedelta(hours=1)).replace(microsecond=0)
