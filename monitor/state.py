@@ -35,7 +35,7 @@ from monitor.names import LABELS
 from monitor.rows import Rows
 
 SEMANTICS: Final = 1  # raised whenever any verdict or contribution could change
-SLICES: Final = 16
+SLICES: Final = 16  # a power of two
 
 Delta = dict[str, pl.DataFrame]
 
@@ -103,8 +103,7 @@ class Table:
     def slice_of(self) -> pl.Expr:
         if self.key is None:
             return pl.lit(0, dtype=pl.Int32)
-        key = pl.col(self.key).cast(KEY)
-        return ((key % SLICES + SLICES) % SLICES).cast(pl.Int32)
+        return (pl.col(self.key).cast(pl.Int64, wrap_numerical=True) & (SLICES - 1)).cast(pl.Int32)
 
 
 TABLES: Final[dict[str, Table]] = {
