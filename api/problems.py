@@ -4,6 +4,7 @@ Every error answer of the API is one of `KINDS`; `type` points at its paragraph 
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from typing import Any, Final, NamedTuple
@@ -145,6 +146,9 @@ def _answer(request: Request, problem: Problem) -> Response:
     return JSONResponse(document, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
+_QUOTED: Final = re.compile(r"'([^']+)'")
+
+
 def _parameter_error(error: Mapping[str, Any], known: list[str]) -> ParameterError:
     """One pydantic error as one of ours; an unknown parameter names the nearest known one."""
     where = [str(part) for part in error["loc"][1:]]
@@ -154,6 +158,11 @@ def _parameter_error(error: Mapping[str, Any], known: list[str]) -> ParameterErr
         return ParameterError(
             parameter=name, message=f"no such parameter; there are {', '.join(known) or 'none'}", nearest=guess
         )
+    allowed = _QUOTED.findall(str(error.get("ctx", {}).get("expected", "")))
+    if error["type"] in ("enum", "literal_error") and allowed:
+        wrong = str(error["input"])
+        message = f"{wrong!r} is none of {', '.join(allowed)}"
+        return ParameterError(parameter=name, message=message, nearest=nearest(wrong, allowed))
     return ParameterError(parameter=name, message=str(error["msg"]).removeprefix("Value error, "), nearest=None)
 
 
