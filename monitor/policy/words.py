@@ -46,15 +46,19 @@ def in_plain_words(policies: PolicySet, day: date) -> list[str]:
 
 def target(version: PolicyVersion, line: TargetLine, day: date) -> list[str]:
     """One line of `targets`: what is promised to whom, what stops the clock, with an example; then more examples."""
-    earlier = any(other.clock == line.clock for other in version.targets[: line.number])
-    who = in_words(dict(line.when)) or ("every other case" if earlier else "every case")
-    said = f"{who}: {CLOCK_WORDS[line.clock]} {_promised(version, line)}"
     details = "; ".join(_details(line))
     ordinary, *more = [*examples(version, line, day), ""]
     return [
-        "".join([said, f" ({details})" if details else "", f": {ordinary}" if ordinary else ""]),
+        "".join([promise(version, line), f" ({details})" if details else "", f": {ordinary}" if ordinary else ""]),
         *filter(None, more),
     ]
+
+
+def promise(version: PolicyVersion, line: TargetLine) -> str:
+    """What a line promises to whom: `priority P1: first response within 15 minutes, round the clock`."""
+    earlier = any(other.clock == line.clock for other in version.targets[: line.number])
+    who = in_words(dict(line.when)) or ("every other case" if earlier else "every case")
+    return f"{who}: {CLOCK_WORDS[line.clock]} {_promised(version, line)}"
 
 
 def _heading(version: PolicyVersion, following: PolicyVersion | None) -> str:
