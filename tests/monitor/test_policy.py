@@ -17,7 +17,7 @@ from monitor.policy.values import decimal_text, parse_decimal, percent
 from monitor.policy.words import in_plain_words
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-EXAMPLES = sorted([*DEPLOY.glob("policies/*.yaml"), *DEPLOY.glob("examples/*/policy.yaml")])
+EXAMPLES = sorted([*DEPLOY.glob("policies/*.yaml"), *DEPLOY.glob("examples/*/[!m]*.yaml")])
 
 
 def policy(text: str) -> PolicySet:
