@@ -1,7 +1,9 @@
 """Worked examples of a target: an ordinary case, one over a weekend, one over a holiday, one over a clock change."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -52,23 +54,23 @@ class _Work:
             saturday = self.day + timedelta(days=(DAYS.index("sat") - self.day.weekday()) % 7)
             starts = [self._instant(saturday, _ALWAYS_AT)]
         else:
-            days = [(self.day + timedelta(days=n)) for n in range(_ORDINARY)]
-            firsts = [(d, shifts[0]) for d in days if (shifts := self.written.hours[DAYS[d.weekday()]])]
-            starts = [self._instant(d, s.start + min(DAY / 24, (s.end - s.start) / 2)) for d, s in firsts]
-        dues = self._dues(np.array(starts, dtype=np.int64))
-        best = int(np.argmin(np.where(dues < NEVER, dues - starts, NEVER)))
+            firsts = [(day, shifts[0]) for day, shifts in self._usual() if shifts]
+            starts = [self._instant(day, s.start + min(DAY / 24, (s.end - s.start) / 2)) for day, s in firsts]
         zone = "" if self.written.always_open else f" ({self.written.zone})"
-        return self._said(starts[best], int(dues[best])) + zone
+        dues = self._dues(np.array(starts, dtype=np.int64))
+        shortest = int(np.argmin(np.where(dues < NEVER, dues - starts, NEVER)))
+        return self._said(starts[shortest], int(dues[shortest])) + zone
 
     def over_weekend(self) -> str | None:
-        """From the last shift before a day of the week that is closed."""
-        hours = self.written.hours
-        for n in range(7):
-            before = self.day + timedelta(days=n)
-            today, tomorrow = (hours[DAYS[(before.weekday() + more) % 7]] for more in (0, 1))
-            if today and not tomorrow:
-                return f"over the weekend: {self._reaching(before, today[-1])}"
-        return None
+        """From the last shift before a day of the week that is closed; of the next weeks the first usual one."""
+        before = [(day, today[-1]) for (day, today), (_, tomorrow) in pairwise(self._usual()) if today and not tomorrow]
+        if not before:
+            return None
+        starts = [self._before_end(day, shift) for day, shift in before]
+        dues = self._dues(np.array(starts, dtype=np.int64))
+        spans = (dues - starts).tolist()
+        usual = spans.index(Counter(spans).most_common(1)[0][0])
+        return f"over the weekend: {self._said(starts[usual], int(dues[usual]))}"
 
     def over_holiday(self) -> str | None:
         """From the last shift before the next holiday, or the next day closed by exception, that would be worked."""
@@ -80,7 +82,7 @@ class _Work:
             for back in range(1, n + 1):
                 before = off - timedelta(days=back)
                 if shifts := self.written.shifts(before, closed):
-                    said = self._reaching(before, shifts[-1], dates=True)
+                    said = self._case(self._before_end(before, shifts[-1]), dates=True)
                     return f"over {off.strftime('%a %Y-%m-%d')}, a day off: {said}"
         return None
 
@@ -93,15 +95,18 @@ class _Work:
             return None
         half = _whole(min(self._target() / 2, DAY))
         at = self.open_time.position(np.array([change], dtype=np.int64)) - half // MICROSECOND
-        start = int(self.open_time.instant(at)[0])
-        said = self._said(start, int(self._dues(np.array([start], dtype=np.int64))[0]), dates=True)
+        said = self._case(int(self.open_time.instant(at)[0]), dates=True)
         return f"over the clock change of {self._local(change).strftime('%a %Y-%m-%d')}: {said}"
 
-    def _reaching(self, day: date, shift: Shift, *, dates: bool = False) -> str:
-        """A case opened so shortly before the end of a shift that its clock goes on after it."""
+    def _usual(self) -> list[tuple[date, tuple[Shift, ...]]]:
+        """The days of the next weeks with the shifts of their weekday."""
+        days = [self.day + timedelta(days=n) for n in range(_ORDINARY)]
+        return [(day, self.written.hours[DAYS[day.weekday()]]) for day in days]
+
+    def _before_end(self, day: date, shift: Shift) -> int:
+        """So shortly before the end of a shift that the clock of a case goes on after it."""
         ahead = _whole(min(_REACHING, self._target() / 2, shift.end - shift.start))
-        start = self._instant(day, shift.end) - ahead // MICROSECOND
-        return self._said(start, int(self._dues(np.array([start], dtype=np.int64))[0]), dates=dates)
+        return self._instant(day, shift.end) - ahead // MICROSECOND
 
     def _target(self) -> timedelta:
         return 2 * _REACHING if self.line.within is None else self.line.within
@@ -110,6 +115,9 @@ class _Work:
         if self.line.within is not None:
             return self.open_time.instant(self.open_time.position(starts) + self.line.within // MICROSECOND)
         return self.open_time.days_later(starts, np.full(len(starts), self.line.business_days, dtype=np.int64))
+
+    def _case(self, start: int, *, dates: bool) -> str:
+        return self._said(start, int(self._dues(np.array([start], dtype=np.int64))[0]), dates=dates)
 
     def _said(self, start: int, due: int, *, dates: bool = False) -> str:
         """`Fri 16:30 -> due Mon 11:30`; with dates where weekdays do not tell."""
