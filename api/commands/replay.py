@@ -42,7 +42,7 @@ Mappings = Annotated[
 ]
 
 
-def _instant(written: str) -> datetime:
+def parsed_instant(written: str) -> datetime:
     try:
         return parse_instant(written)
     except ValueError as error:
@@ -61,7 +61,8 @@ def replay(
         list[Path] | None, typer.Option(help="Policy files to compare with: the old ones, before --policy.")
     ] = None,
     now: Annotated[
-        datetime | None, typer.Option(parser=_instant, help="Instant of the figures; default: the newest event's.")
+        datetime | None,
+        typer.Option(parser=parsed_instant, help="Instant of the figures; default: the newest event's."),
     ] = None,
     from_kafka: Annotated[
         bool, typer.Option("--from-kafka", help="Read the events topics, from their beginning to their end of now.")

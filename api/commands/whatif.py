@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.text import Text
 
 from api.commands.common import write_rows, write_text
-from api.commands.tables import plain_table, share
+from api.commands.tables import labels_text, share, table
 from monitor.events.faults import clipped
 from monitor.names import LABELS
 from monitor.policy.values import instant_text
 from monitor.whatif import Comparison
 
-MOST_FLIPS: Final = 20  # that a terminal shows; files have all
+MOST_ROWS: Final = 20  # of a sheet that a terminal shows; files have all
 SUFFIXES: Final = (".csv", ".parquet", ".html")
 _SIDES: Final = ("before", "after")
 _STYLE: Final = """
@@ -43,19 +43,17 @@ def sheets(comparison: Comparison) -> list[Sheet]:
 
 
 def print_comparison(comparison: Comparison, title: str) -> None:
-    """All sheets on the terminal, of the flips the first."""
+    """All sheets on the terminal, the beginning of each."""
     console = Console(highlight=False)
     console.print(title, style="bold", markup=False)
     for sheet in sheets(comparison):
-        shown = plain_table(sheet.title, *sheet.columns, text=sheet.text)
-        for row in sheet.rows[: MOST_FLIPS if sheet.title == _FLIPS else None]:
+        shown = table(sheet.title, *sheet.columns, text=sheet.text)
+        for row in sheet.rows[:MOST_ROWS]:
             shown.add_row(*map(Text, row))
         console.print()
         console.print(shown if sheet.rows else "No verdict flips.")
-    if comparison.flips.height > MOST_FLIPS:
-        console.print(
-            f"… and {comparison.flips.height - MOST_FLIPS:,} more: --flips FILE writes them all", markup=False
-        )
+        if (more := len(sheet.rows) - MOST_ROWS) > 0:
+            console.print(f"… and {more:,} more: --flips FILE.html has all", markup=False)
 
 
 def write_flips(path: Path, comparison: Comparison, title: str) -> None:
@@ -64,9 +62,6 @@ def write_flips(path: Path, comparison: Comparison, title: str) -> None:
         write_text(path, "\n".join(_page(comparison, title)))
     else:
         write_rows(path, comparison.flips)
-
-
-_FLIPS: Final = "Flips"
 
 
 def _objectives(rows: pl.DataFrame) -> Sheet:
@@ -118,14 +113,14 @@ def _turns(flips: pl.DataFrame) -> Sheet:
 
 def _flips(rows: pl.DataFrame) -> Sheet:
     return Sheet(
-        _FLIPS,
+        "Flips",
         ("case", "clock", "of", "before", "after", "line that flips it"),
         6,
         [
             (
                 clipped(row["case"]),
                 row["clock"] + (f" {row['cycle']}" if row["clock"] == "next_response" else ""),
-                ", ".join(f"{label} {row[label]}" for label in LABELS if row.get(label) is not None),
+                labels_text({label: row[label] for label in LABELS if row.get(label) is not None}),
                 _side(row, "old"),
                 _side(row, "new"),
                 row["new_line"] or f"no line fits; before: {row['old_line']}",

@@ -82,7 +82,7 @@ async def test_reading_commits_nothing(partitioned: Settings, tmp_path: Path) ->
 
 async def test_a_topic_that_is_not_there_is_named_and_not_made(partitioned: Settings) -> None:
     for _ in range(2):
-        with pytest.raises(TopicsUnfit, match=f"there is no topic {partitioned.kafka.events_topics[0]} at "):
+        with pytest.raises(TopicsUnfit, match=f"has no topic {partitioned.kafka.events_topics[0]}"):
             await read_events(partitioned.kafka, future_after=None)
 
 
