@@ -76,8 +76,27 @@ class Comparison(NamedTuple):
 
 def compare(old: Side, new: Side) -> Comparison:
     """Both sides as of one `now`."""
-    labels = [label for label in LABELS if label in (*old.policies.labels, *new.policies.labels)]
-    return Comparison(_objectives(old, new), _by_label(old, new, labels), _flips(old, new, labels))
+    turned = flip_rows(flips(old.verdicts, new.verdicts), old.policies, new.policies)
+    return Comparison(_objectives(old, new), _by_label(old, new), turned)
+
+
+def flip_rows(found: pl.DataFrame, old: PolicySet, new: PolicySet) -> pl.DataFrame:
+    """FLIPS as FLIP_ROWS, and the labels of both policies."""
+    sides = (("old", old), ("new", new))
+    return found.select(
+        "case",
+        pl.col("clock").cast(pl.String),
+        "cycle",
+        pl.col("old_outcome", "new_outcome").cast(pl.String),
+        pl.col("old_due", "new_due").cast(_INSTANT),
+        *(_line(policies, side) for side, policies in sides),
+        *(_since(policies, side) for side, policies in sides),
+        *_labels(old, new),
+    )
+
+
+def _labels(old: PolicySet, new: PolicySet) -> list[str]:
+    return [label for label in LABELS if label in (*old.labels, *new.labels)]
 
 
 def _objectives(old: Side, new: Side) -> pl.DataFrame:
@@ -90,8 +109,8 @@ def _objectives(old: Side, new: Side) -> pl.DataFrame:
     return pl.DataFrame([rows[key] for key in sorted(rows)], schema=dict(OBJECTIVES), orient="row")
 
 
-def _by_label(old: Side, new: Side, labels: Sequence[str]) -> pl.DataFrame:
-    keys = ["clock", "label", "value"]
+def _by_label(old: Side, new: Side) -> pl.DataFrame:
+    keys, labels = ["clock", "label", "value"], _labels(old.policies, new.policies)
     before, after = (
         pl.concat(_counted(judged.verdicts, labels, side)) for side, judged in zip(_SIDES, (old, new), strict=True)
     )
@@ -119,20 +138,6 @@ def _counted(verdicts: pl.DataFrame, labels: Sequence[str], side: str) -> Iterat
 def _share(side: str) -> pl.Expr:
     met, decided = pl.col(f"met_{side}"), pl.col(f"met_{side}") + pl.col(f"breached_{side}")
     return pl.when(decided > 0).then(met / decided)
-
-
-def _flips(old: Side, new: Side, labels: Sequence[str]) -> pl.DataFrame:
-    found = flips(old.verdicts, new.verdicts)
-    return found.select(
-        "case",
-        pl.col("clock").cast(pl.String),
-        "cycle",
-        pl.col("old_outcome", "new_outcome").cast(pl.String),
-        pl.col("old_due", "new_due").cast(_INSTANT),
-        *(_line(side.policies, name) for side, name in ((old, "old"), (new, "new"))),
-        *(_since(side.policies, name) for side, name in ((old, "old"), (new, "new"))),
-        *labels,
-    )
 
 
 def _line(policies: PolicySet, side: str) -> pl.Expr:

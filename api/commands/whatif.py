@@ -38,20 +38,33 @@ class Sheet(NamedTuple):
 
 def sheets(comparison: Comparison) -> list[Sheet]:
     """Objectives, clocks by label as far as they differ, how many verdicts flip, and each that does."""
-    made = (_objectives(comparison.objectives), _clocks(comparison.by_label), _turns(comparison.flips))
-    return [*(sheet for sheet in made if sheet.rows), _flips(comparison.flips)]
+    made = (_objectives(comparison.objectives), _clocks(comparison.by_label))
+    return [*(sheet for sheet in made if sheet.rows), *flip_sheets(comparison.flips)]
+
+
+def flip_sheets(flips: pl.DataFrame) -> list[Sheet]:
+    """How many verdicts flip, and each that does.
+
+    :param flips: of `whatif.flip_rows`
+    """
+    return [_turns(flips), _flips(flips)] if flips.height else [_flips(flips)]
 
 
 def print_comparison(comparison: Comparison, title: str) -> None:
-    """All sheets on the terminal, the beginning of each."""
+    """All sheets on the terminal."""
     console = Console(highlight=False)
     console.print(title, style="bold", markup=False)
-    for sheet in sheets(comparison):
-        shown = table(sheet.title, *sheet.columns, text=sheet.text)
+    print_sheets(sheets(comparison), console)
+
+
+def print_sheets(shown: Sequence[Sheet], console: Console) -> None:
+    """The beginning of each sheet."""
+    for sheet in shown:
+        made = table(sheet.title, *sheet.columns, text=sheet.text)
         for row in sheet.rows[:MOST_ROWS]:
-            shown.add_row(*map(Text, row))
+            made.add_row(*map(Text, row))
         console.print()
-        console.print(shown if sheet.rows else "No verdict flips.")
+        console.print(made if sheet.rows else "No verdict flips.")
         if (more := len(sheet.rows) - MOST_ROWS) > 0:
             console.print(f"… and {more:,} more: --flips FILE.html has all", markup=False)
 
