@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -56,14 +55,17 @@ class _Work:
         else:
             firsts = [(day, shifts[0]) for day, shifts in self._usual() if shifts]
             starts = [self._instant(day, s.start + min(DAY / 24, (s.end - s.start) / 2)) for day, s in firsts]
-        zone = "" if self.written.always_open else f" ({self.written.zone})"
         dues = self._dues(np.array(starts, dtype=np.int64))
         shortest = int(np.argmin(np.where(dues < NEVER, dues - starts, NEVER)))
+        zone = "" if self.written.always_open else f" ({self.written.zone})"
         return self._said(starts[shortest], int(dues[shortest])) + zone
 
     def over_weekend(self) -> str | None:
         """From the last shift before a day of the week that is closed; of the next weeks the first usual one."""
-        before = [(day, today[-1]) for (day, today), (_, tomorrow) in pairwise(self._usual()) if today and not tomorrow]
+        hours = self.written.hours
+        before = [
+            (day, today[-1]) for day, today in self._usual() if today and not hours[DAYS[(day.weekday() + 1) % 7]]
+        ]
         if not before:
             return None
         starts = [self._before_end(day, shift) for day, shift in before]
@@ -99,8 +101,11 @@ class _Work:
         return f"over the clock change of {self._local(change).strftime('%a %Y-%m-%d')}: {said}"
 
     def _usual(self) -> list[tuple[date, tuple[Shift, ...]]]:
-        """The days of the next weeks with the shifts of their weekday."""
-        days = [self.day + timedelta(days=n) for n in range(_ORDINARY)]
+        """The days of the next weeks with the shifts of their weekday, all Mondays first.
+
+        So the same policy has the same example on whatever day it is checked.
+        """
+        days = sorted((self.day + timedelta(days=n) for n in range(_ORDINARY)), key=date.weekday)
         return [(day, self.written.hours[DAYS[day.weekday()]]) for day in days]
 
     def _before_end(self, day: date, shift: Shift) -> int:

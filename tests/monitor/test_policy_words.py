@@ -1,6 +1,6 @@
 """Worked examples of `sqm check`: an ordinary case, one over days off, one over the next change of the clocks."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -115,6 +115,13 @@ def test_a_due_years_away_is_told_with_its_date_and_one_beyond_all_calendars_as_
     within: str, expected: str
 ) -> None:
     assert examples(within, BERLIN)[0] == expected
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 28), date(2026, 4, 6), date(2026, 10, 22), date(2026, 12, 22), MONDAY])
+@pytest.mark.parametrize("more", range(7))
+def test_the_same_policy_has_the_same_ordinary_examples_on_whatever_day_it_is_checked(day: date, more: int) -> None:
+    said = examples("3 business_days", f"{BERLIN}, holidays: {{country: DE}}", day + timedelta(days=more))
+    assert said[:2] == ["Mon 10:00 -> due Thu 10:00 (Europe/Berlin)", "over the weekend: Fri 15:30 -> due Wed 15:30"]
 
 
 def test_a_promise_needs_no_example() -> None:
