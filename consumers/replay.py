@@ -15,7 +15,6 @@ from monitor.names import Kind
 from monitor.policy import PolicySet
 from monitor.state import State
 from monitor.summary import summary
-from monitor.verdict_rows import verdict_rows
 
 
 class Replayed(NamedTuple):
@@ -28,23 +27,30 @@ class Replayed(NamedTuple):
 
 
 def replay(gathered: Gathered, policies: PolicySet, *, now: datetime | None, wall: datetime) -> Replayed:
-    """All events of files folded at once, without grace, nothing archived.
+    """All events of files folded at once.
 
     :param now: the instant of the figures; None: the newest event's (`wall` if there is none)
     :param wall: the time of day; events beyond it by more than `limits.future_skew` are refused
     """
     events = read(gathered, future_after=wall + policies.newest.limits.future_skew)
+    return fold(events, policies, now=now, wall=wall, rows_unreadable=gathered.rows_unreadable)
+
+
+def fold(
+    events: Read, policies: PolicySet, *, now: datetime | None, wall: datetime, rows_unreadable: int = 0
+) -> Replayed:
+    """Events folded at once, without grace, nothing archived."""
     newest = events.events["time"].max()
     at = now or (newest if isinstance(newest, datetime) else wall)
     state = State()
     state.apply(step(state, events, at, policies, grace=timedelta(0)).delta)
-    return Replayed(state, events, at, summary({0: state}, policies, at, gathered.rows_unreadable))
+    return Replayed(state, events, at, summary({0: state}, policies, at, rows_unreadable))
 
 
 def verdicts(replayed: Replayed, policies: PolicySet) -> pl.DataFrame:
-    """VERDICT_ROWS of all cases, running clocks as of `now`, and of measured events, which are no part of the state."""
+    """VERDICTS of all cases, running clocks as of `now`, and of measured events, which are no part of the state."""
     now = replayed.now
     live = clocks.derive(replayed.state.history.frame(), policies, now, timedelta(0))
     measured = replayed.read.events.filter(pl.col("kind") == str(Kind.MEASURED))
     settled = clocks.measured(unseen(measured, empty(HISTORY), empty(IDS)).events, policies, now)
-    return verdict_rows(pl.concat([live, settled]), policies)
+    return pl.concat([live, settled])

@@ -48,6 +48,16 @@ async def ensure(kafka: KafkaSettings, tell: Callable[[str], None] | None = None
     return await persist("looking at topics", kafka, lambda: _ensure(kafka), tell)
 
 
+async def partitions(kafka: KafkaSettings) -> Mapping[str, int]:
+    """The topics that are there and how many partitions they have; waits until Kafka can be reached."""
+
+    async def asked() -> dict[str, int]:
+        async with administrating(kafka) as admin:
+            return await _partitions(admin)
+
+    return await persist("looking at topics", kafka, asked)
+
+
 async def _ensure(kafka: KafkaSettings) -> int:
     async with administrating(kafka) as admin:
         there = await _partitions(admin)

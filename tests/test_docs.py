@@ -14,7 +14,7 @@ import pytest
 
 from monitor.events import read_json
 from monitor.frames import ORIGIN
-from monitor.policy import load
+from monitor.policy import PolicyError, load
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
@@ -69,6 +69,12 @@ def test_events_that_documents_call_wrong_are_refused_for_the_reason_given(block
 @pytest.mark.parametrize("block", some("yaml", "policy"), ids=str)
 def test_policies_in_documents_are_valid(block: Block) -> None:
     load([(str(block), block.text)])
+
+
+@pytest.mark.parametrize("block", some("yaml", "wrong="), ids=str)
+def test_policies_that_documents_call_wrong_are_refused_as_they_say(block: Block) -> None:
+    with pytest.raises(PolicyError, match=re.escape(block.note.removeprefix("wrong="))):
+        load([(str(block), block.text)])
 
 
 @pytest.mark.parametrize("block", some("yaml", "file="), ids=str)

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from consumers.tables import FileError
 from monitor.mapping import MappingDocument, load_mapping
 from monitor.policy import PolicySet, default_policy, load
+from monitor.verdict_rows import csv_text
 
 UNREADABLE = 1  # exit code with --strict: rows that cannot be read
 
@@ -35,6 +37,36 @@ def text_of(path: Path) -> str:
         raise FileError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise FileError(f"{path}: is not UTF-8 text") from None
+
+
+def check_output(path: Path | None, what: str, suffixes: Sequence[str]) -> None:
+    """Whether `what` can be written there, before any work is done for it. Raises FileError."""
+    if path is None:
+        return
+    if path.suffix.lower() not in suffixes:
+        kinds = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+        raise FileError(f"{path}: {what} are written as {kinds}")
+    if not path.parent.is_dir():
+        raise FileError(f"{path.parent}: there is no such folder")
+
+
+def write_rows(path: Path, rows: pl.DataFrame) -> None:
+    """Rows as Parquet or CSV, as the name says. Raises FileError."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            rows.write_parquet(path)
+        else:
+            write_text(path, csv_text(rows))
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror or error}") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file in UTF-8. Raises FileError."""
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror or error}") from None
 
 
 @contextmanager

@@ -51,9 +51,12 @@ def flags() -> list[Flag]:
     return made
 
 
-def with_settings(*groups: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command that takes `settings` first, made from flags of those groups, the environment and `.env`."""
-    offered = [flag for flag in flags() if not flag.group or flag.group in groups]
+def with_settings(*groups: str, general: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command that takes `settings` first, made from flags of those groups, the environment and `.env`.
+
+    :param general: whether settings of no group have flags, too
+    """
+    offered = [flag for flag in flags() if flag.group in groups or (general and not flag.group)]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)

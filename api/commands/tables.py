@@ -40,59 +40,62 @@ def _ledger(ledger: Summary) -> str:
     return "\n".join(parts)
 
 
-def _table(title: str, *columns: str, text: int = 1) -> Table:
+def table(title: str, *columns: str, text: int = 1) -> Table:
+    """A table without lines, the first `text` columns of which are texts."""
     table = Table(
         title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0)
     )
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < text else "right", no_wrap=i >= text)
+        table.add_column(column, justify="left" if i < text else "right", no_wrap=i >= text, overflow="fold")
     return table
 
 
 def _clocks(clocks: Summary) -> Table:
     """Only outcomes that there are."""
     shown = [str(outcome) for outcome in OUTCOMES if any(counts[str(outcome)] for counts in clocks.values())]
-    table = _table("Clocks", "clock", *(outcome.replace("_", " ") for outcome in shown), "kept")
+    made = table("Clocks", "clock", *(outcome.replace("_", " ") for outcome in shown), "kept")
     for clock, counts in clocks.items():
         decided = counts["met"] + counts["breached"]
         kept = counts["met"] / decided if decided else None
-        table.add_row(clock, *(f"{counts[outcome]:,}" for outcome in shown), _share(kept))
-    return table
+        made.add_row(clock, *(f"{counts[outcome]:,}" for outcome in shown), share(kept))
+    return made
 
 
 def _slas(slas: list[Summary]) -> Table:
-    table = _table("Objectives", "id", "of", "good", "bad", "compliance", "goal", "budget left", text=2)
+    made = table("Objectives", "id", "of", "good", "bad", "compliance", "goal", "budget left", text=2)
     for sla in slas:
         missed = sla["budget_left"] is not None and sla["budget_left"] < 0
-        table.add_row(
+        made.add_row(
             sla["id"],
-            _labels(sla["labels"]),
+            labels_text(sla["labels"]),
             *("-" if sla[name] is None else f"{sla[name]:,}" for name in ("good", "bad")),
-            _share(sla["compliance"]),
+            share(sla["compliance"]),
             sla["goal"],
-            _share(sla["budget_left"]),
+            share(sla["budget_left"]),
             style="red" if missed else "",
         )
-    return table
+    return made
 
 
 def _indicators(indicators: list[Summary]) -> Table:
-    table = _table("Indicators", "indicator", "value", "95 % interval", "n")
+    made = table("Indicators", "indicator", "value", "95 % interval", "n")
     for row in indicators:
         if row["labels"] or row["value"] is None:
             continue
         unit = BY_ID[row["id"]].unit
         between = "-" if row["low"] is None else f"{_value(row['low'], unit)} to {_value(row['high'], unit)}"
-        table.add_row(BY_ID[row["id"]].title, _value(row["value"], unit), between, f"{row['n']:,}")
-    return table
+        made.add_row(BY_ID[row["id"]].title, _value(row["value"], unit), between, f"{row['n']:,}")
+    return made
 
 
-def _labels(labels: Mapping[str, str]) -> str:
+def labels_text(labels: Mapping[str, str]) -> str:
+    """`service billing, tier gold`; `all` for none."""
     return ", ".join(f"{name} {value}" for name, value in labels.items()) or "all"
 
 
-def _share(share: float | None) -> str:
-    return "-" if share is None else f"{share:.2%}"
+def share(value: float | None) -> str:
+    """A ratio in per cent; a dash where there is none."""
+    return "-" if value is None else f"{value:.2%}"
 
 
 def _value(value: float, unit: str) -> str:

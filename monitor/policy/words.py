@@ -1,20 +1,17 @@
-"""What a policy means, in plain words, with a worked example for each target: `sqm check`."""
+"""What a policy means, in plain words, with worked examples of each target: `sqm check`."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
-import numpy as np
-
-from monitor.calendars import calendar_of
 from monitor.indicators import BY_ID
 from monitor.names import Clock
-from monitor.policy.calendar_model import DAYS, Calendar
 from monitor.policy.compiled import EVERY_REASON, PolicySet, PolicyVersion, TargetLine
 from monitor.policy.conditions import in_words
 from monitor.policy.durations import BusinessDays, format_span
 from monitor.policy.durations import in_words as span_in_words
 from monitor.policy.model import CalendarPeriod, IndicatorMeasure, OnChange, Sla, TargetDocument
 from monitor.policy.values import instant_text, percent
+from monitor.policy.worked import examples
 from monitor.slas import burn
 from monitor.slas.periods import LONGEST
 
@@ -31,8 +28,6 @@ _CHANGED = {
     OnChange.RESTART: "a change to this line starts it anew",
     OnChange.KEEP: "a change to this line keeps the one before",
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def in_plain_words(policies: PolicySet, day: date) -> list[str]:
@@ -42,19 +37,28 @@ def in_plain_words(policies: PolicySet, day: date) -> list[str]:
         following = policies.versions[version.number + 1 :]
         lines += [_heading(version, following[0] if following else None), ""]
         lines += ["Targets" if version.targets else "No targets: nothing is judged."]
-        lines += [f"  {line.number + 1}. {target(version, line, day)}" for line in version.targets]
+        for line in version.targets:
+            first, *more = target(version, line, day)
+            lines += [f"  {line.number + 1}. {first}", *(f"       {example}" for example in more)]
         lines.append("")
     return [*lines, *_objectives(policies.newest), *_rest(policies.newest)]
 
 
-def target(version: PolicyVersion, line: TargetLine, day: date) -> str:
-    """One line of `targets`: what is promised to whom, what stops the clock, and an example."""
+def target(version: PolicyVersion, line: TargetLine, day: date) -> list[str]:
+    """One line of `targets`: what is promised to whom, what stops the clock, with an example; then more examples."""
+    details = "; ".join(_details(line))
+    ordinary, *more = [*examples(version, line, day), ""]
+    return [
+        "".join([promise(version, line), f" ({details})" if details else "", f": {ordinary}" if ordinary else ""]),
+        *filter(None, more),
+    ]
+
+
+def promise(version: PolicyVersion, line: TargetLine) -> str:
+    """What a line promises to whom: `priority P1: first response within 15 minutes, round the clock`."""
     earlier = any(other.clock == line.clock for other in version.targets[: line.number])
     who = in_words(dict(line.when)) or ("every other case" if earlier else "every case")
-    said = f"{who}: {CLOCK_WORDS[line.clock]} {_promised(version, line)}"
-    details = "; ".join(_details(line))
-    example = _example(version, line, day)
-    return "".join([said, f" ({details})" if details else "", f": {example}" if example else ""])
+    return f"{who}: {CLOCK_WORDS[line.clock]} {_promised(version, line)}"
 
 
 def _heading(version: PolicyVersion, following: PolicyVersion | None) -> str:
@@ -88,37 +92,6 @@ def _details(line: TargetLine) -> Iterator[str]:
         yield "never at risk"
     elif line.at_risk != TargetDocument.model_fields["at_risk"].default:
         yield f"at risk from {percent(line.at_risk)} on"
-
-
-def _example(version: PolicyVersion, line: TargetLine, day: date) -> str | None:
-    """`Sat 10:00 -> due Sat 10:15`; nothing for a promise, which each case brings along."""
-    if line.clock == Clock.PROMISE:
-        return None
-    written = version.calendars[line.calendar]
-    calendar = calendar_of(written)
-    start = _start(written, day)
-    at = np.array([(start - _EPOCH) // _MICROSECOND], dtype=np.int64)
-    if line.within is not None:
-        due = calendar.instant(calendar.position(at) + line.within // _MICROSECOND)
-    else:
-        due = calendar.days_later(at, np.array([line.business_days], dtype=np.int64))
-    end = (_EPOCH + int(due[0]) * _MICROSECOND).astimezone(written.tz)
-    form = "%a %H:%M" if end - start < timedelta(days=6) else "%a %Y-%m-%d %H:%M"
-    form += ":%S" if end.second else ""
-    zone = "" if written.always_open else f" ({written.zone})"
-    return f"{start.astimezone(written.tz).strftime(form)} -> due {end.strftime(form)}{zone}"
-
-
-def _start(calendar: Calendar, day: date) -> datetime:
-    """Saturday 10:00 round the clock; else an hour and a half before the week's last shift ends."""
-    if calendar.always_open:
-        weekday, at = DAYS.index("sat"), timedelta(hours=10)
-    else:
-        weekday = max(i for i, name in enumerate(DAYS) if calendar.hours[name])
-        shift = calendar.hours[DAYS[weekday]][-1]
-        at = max(shift.start, shift.end - timedelta(minutes=90))
-    first = day + timedelta(days=(weekday - day.weekday()) % 7)
-    return (datetime(first.year, first.month, first.day, tzinfo=calendar.tz) + at).astimezone(UTC)
 
 
 def _objectives(version: PolicyVersion) -> Iterator[str]:

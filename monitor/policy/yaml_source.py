@@ -119,10 +119,20 @@ class _Reader:
             return None
         if isinstance(node, yaml.ScalarNode):
             plain = node.style is None
-            return None if plain and node.value in _NULL else node.value
+            return None if plain and node.value in _NULL else self.text(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.item(child, (*path, i)) for i, child in enumerate(node.value)]
         return self.mapping(node, path)
+
+    def text(self, node: yaml.ScalarNode, path: Path) -> str:
+        """What the scalar says. JSON escapes a character beyond U+FFFF as two halves, which YAML leaves apart."""
+        written: str = node.value
+        try:
+            return written.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            said = "holds half a character (a lone surrogate)"
+            self.problems.append(Problem(self.file, node.start_mark.line + 1, field_text(path), said))
+            return ""
 
     def item(self, node: yaml.Node, path: Path) -> Any:
         self.lines[path] = node.start_mark.line + 1
@@ -135,7 +145,7 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 self.problems.append(Problem(self.file, line, field_text(path), "a key must be one word"))
                 continue
-            name = key.value
+            name = self.text(key, path)
             here = (*path, name)
             if name in found:
                 first = self.lines[here]

@@ -14,7 +14,7 @@ from consumers.send import outgoing
 from consumers.tables import FileError
 from monitor.mapping import load_mapping
 from monitor.policy import load
-from monitor.verdict_rows import csv_text
+from monitor.verdict_rows import csv_text, verdict_rows
 
 WALL = datetime(2026, 6, 1, tzinfo=UTC)
 MAPPING = load_mapping(
@@ -166,7 +166,7 @@ def test_verdict_rows_are_written_as_the_manual_says(tmp_path: Path) -> None:
         event("interaction.opened", "2026-01-01T11:00:00Z", "d"),
         event("clock.advanced", "2026-01-01T12:30:00Z"),
     )
-    text = csv_text(verdicts(replay(gathered(file), POLICY, now=None, wall=WALL), POLICY))
+    text = csv_text(verdict_rows(verdicts(replay(gathered(file), POLICY, now=None, wall=WALL), POLICY), POLICY))
     assert text.splitlines() == [
         "case,clock,cycle,policy_from,target_seconds,started,due,stopped,outcome,elapsed_seconds,paused_seconds",
         "a,first_response,1,,3600.000,2026-01-01T10:00:00.000Z,2026-01-01T11:00:00.000Z,2026-01-01T11:30:00.001Z,"

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
+from holidays import country_holidays
 
 from monitor.frames import HISTORY, INSTANT, conform
 from monitor.keys import keys_of
@@ -212,15 +213,14 @@ def _fits(when: dict[str, str]) -> Callable[[dict[str, str], bool], bool]:
 class Hours:
     """A calendar, asked tick by tick: whether some shift, begun on a local date, is on."""
 
-    def __init__(self, written: str, start: datetime) -> None:
-        self.written, self.start = json.loads(written), start
+    def __init__(self, written: str, start: datetime, tick: timedelta = timedelta(minutes=MINUTES)) -> None:
+        self.written, self.start, self.tick = json.loads(written), start, tick
         self.zone = ZoneInfo(self.written["zone"])
-        self.opens = cache(self._opens)
+        self.opens, self.shifts = cache(self._opens), cache(self._shifts)
 
-    def shifts(self, day: date) -> list[tuple[datetime, datetime]]:
-        exceptions, holidays = self.written.get("exceptions", {}), self.written.get("holidays", {}).get("add", [])
-        hours = self._usual(day.weekday()) if day.isoformat() not in holidays else []
-        hours = exceptions.get(day.isoformat(), hours)
+    def _shifts(self, day: date) -> list[tuple[datetime, datetime]]:
+        hours = self._usual(day.weekday()) if not self._holiday(day) else []
+        hours = self.written.get("exceptions", {}).get(day.isoformat(), hours)
         midnight = datetime.combine(day, time())
         found = []
         for text in hours:
@@ -229,11 +229,21 @@ class Hours:
             found.append((self._utc(begin), self._utc(end if end > begin else end + timedelta(days=1))))
         return found
 
+    def _holiday(self, day: date) -> bool:
+        written = self.written.get("holidays", {})
+        if day.isoformat() in written.get("remove", []):
+            return False
+        if day.isoformat() in written.get("add", []):
+            return True
+        country, part = written.get("country"), written.get("subdivision")
+        return country is not None and day in country_holidays(country, part, years=day.year)
+
     def _usual(self, weekday: int) -> list[str]:
         hours: list[str] = []
         for days, written in self.written["hours"].items():
             first, _, last = days.partition("-")
-            if DAYS.index(first) <= weekday <= DAYS.index(last or first):
+            begin, end = DAYS.index(first), DAYS.index(last or first)
+            if (weekday - begin) % 7 <= (end - begin) % 7:
                 hours = written
         return hours
 
@@ -241,7 +251,7 @@ class Hours:
         return local.replace(tzinfo=self.zone).astimezone(UTC)
 
     def _opens(self, tick: int) -> bool:
-        instant = self.start + tick * timedelta(minutes=MINUTES)
+        instant = self.start + tick * self.tick
         for span in self.written.get("maintenance", []):
             if datetime.fromisoformat(span["from"]) <= instant < datetime.fromisoformat(span["to"]):
                 return False
@@ -255,13 +265,13 @@ class Hours:
         return tick
 
     def days_later(self, tick: int, days: int) -> int | None:
-        local = (self.start + self._opening(tick) * timedelta(minutes=MINUTES)).astimezone(self.zone)
+        local = (self.start + self._opening(tick) * self.tick).astimezone(self.zone)
         day = local.date()
         while days:
             day += timedelta(days=1)
             days -= bool(self.shifts(day))
         due = self._utc(datetime.combine(day, local.time().replace(fold=0)))
-        return self._opening((due - self.start) // timedelta(minutes=MINUTES))
+        return self._opening((due - self.start) // self.tick)
 
 
 # --- cases --------------------------------------------------------------------------------------------------
