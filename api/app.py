@@ -23,6 +23,7 @@ from api.routes import (
     ledger,
     metrics,
     policy,
+    recent,
     rejected,
     services,
     slas,
@@ -47,6 +48,7 @@ ROUTERS: Final = (
     rejected.router,
     policy.router,
     stream.router,
+    recent.router,
 )
 DESCRIPTION: Final = """\
 What the live page shows, for programs. Lists are `{"items": […], "next": cursor}`; times are RFC 3339 UTC with

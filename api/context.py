@@ -9,6 +9,7 @@ import polars as pl
 from fastapi import Depends, Request
 
 from api.board import Board
+from api.charts import Recent
 from api.health import Health
 from api.metrics import Exposition
 from api.problems import Problem
@@ -46,6 +47,7 @@ class Context:
     rejected: Rejected = field(default_factory=Rejected)
     health: Health = field(default_factory=Health)
     stream: Broadcast = field(default_factory=Broadcast)
+    recent: Recent = field(default_factory=Recent)
     board: Board | None = None
     exposition: Exposition = field(default_factory=lambda: Exposition(bytes))
 

@@ -120,6 +120,7 @@ class Ticker:
             made_of = metric_parts.material(board, states, context.stream.clients, seconds)
         self._number += 1
         tick = self._tick(board, verdicts.clock_items(nearest, states), rate, told.omitted)
+        tick["point"] = context.recent.add(wall, tick)
         return _Made(board, self._exposition(made_of), _news(told, changed, policies), msgspec.json.encode(tick))
 
     def _exposition(self, made_of: Material | None = None) -> Exposition:

@@ -12,6 +12,7 @@ from api.routes.alerts import Alert
 from api.routes.clocks import RunningClock
 from api.routes.indicators import IndicatorRow
 from api.routes.ledger import Ledger
+from api.routes.recent import ChartPoint
 from api.routes.services import Service
 from api.routes.slas import Sla
 from api.routes.verdicts import Verdict
@@ -48,6 +49,7 @@ class Tick(Shape):
     alerts: list[Alert] = Field(description="Firing alerts, and the newest that ended; at most 50.")
     verdicts_omitted: int = Field(description="Verdicts since the tick before that were too many to be sent.")
     policy: PolicyInForce
+    point: ChartPoint
 
 
 _SAID: dict[int | str, dict[str, Any]] = {

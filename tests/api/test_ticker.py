@@ -178,3 +178,16 @@ async def test_with_the_clock_of_events_history_is_current(replica: Replica, clo
     await Ticker(here, wall=lambda: NOON + timedelta(days=400)).tick()
     assert here.board is not None
     assert here.board.ledger["current_share"] == (1.0 if clock == "event" else 0.0)
+
+
+async def test_what_charts_draw_is_kept_for_who_comes_later_and_no_longer_than_it_is_drawn(replica: Replica) -> None:
+    here = context(replica)
+    for minutes in (0, 5, 16):
+        await Ticker(here, wall=lambda minutes=minutes: NOON + timedelta(minutes=minutes)).tick()  # type: ignore[misc]
+    kept = here.recent.items()
+    assert [point["at"] for point in kept] == ["2026-11-20T12:05:00.000Z", "2026-11-20T12:16:00.000Z"]
+    *_, (_, tick) = events(here.stream.join(None).take())
+    assert tick["point"] == kept[-1]
+    assert kept[-1]["values"][""]["at_risk"] == sum(row["at_risk"] for row in tick["services"])
+    [web] = [row for row in tick["services"] if row["service"] == "web"]
+    assert kept[-1]["values"]["web"]["at_risk"] == web["at_risk"]

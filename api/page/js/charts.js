@@ -1,4 +1,4 @@
-// Small charts of what this page has seen since it was opened.
+// Small charts of the last minutes: what the server kept of them, then what comes.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { byId, make } from "./dom.js";
@@ -10,34 +10,32 @@ const MINUTES = [60, 120, 300, 600];
 const HEIGHT = 120;
 
 const CHARTS = [
-  { title: "Events a second, all services", of: (tick) => tick.rate_per_second, format: (v) => v.toFixed(v < 10 ? 1 : 0), least: 1 },
-  { title: "First response, 95th percentile, last hour", of: ofIndicator("first_response_p95_seconds"), format: duration, least: 1 },
-  { title: "Answered within target, last hour", of: ofIndicator("first_response_within_ratio"), format: (v) => percent(v), share: true },
-  { title: "Running clocks at risk", of: atRisk, format: (v) => v.toFixed(0), least: 4 },
+  { title: "Events a second, all services", value: "rate_per_second", format: (v) => v.toFixed(v < 10 ? 1 : 0), least: 1 },
+  { title: "First response, 95th percentile, last hour", value: "first_response_p95_seconds", format: duration, least: 1 },
+  { title: "Answered within target, last hour", value: "first_response_within_ratio", format: (v) => percent(v), share: true },
+  { title: "Running clocks at risk", value: "at_risk", format: (v) => v.toFixed(0), least: 4 },
 ];
 
-let ticks = []; // what the charts need of each tick: {at, rows: Map of service -> a value for each chart}
+let points = []; // as /v1/recent has them, oldest first; `seconds` is `at`
 let drawn = [];
 const darkness = matchMedia("(prefers-color-scheme: dark)");
 
-function ofIndicator(id) {
-  return (tick, service) => {
-    const wanted = (item) => item.id === id && item.window === "1h" && (item.labels.service ?? "") === service;
-    return tick.indicators.find(wanted)?.value ?? null;
-  };
+function timed(point) {
+  return { ...point, seconds: Date.parse(point.at) / 1000 };
 }
 
-function atRisk(tick, service) {
-  const rows = service ? tick.services.filter((row) => row.service === service) : tick.services;
-  return rows.reduce((total, row) => total + row.at_risk, 0);
+export function addPoint(point) {
+  const newest = timed(point);
+  points = [...points.filter((kept) => kept.seconds > newest.seconds - KEPT_SECONDS), newest];
 }
 
-export function addTick(tick) {
-  const rows = new Map(["", ...tick.services.map((row) => row.service)].map((service) =>
-    [service, CHARTS.map((chart) => chart.of(tick, service))]));
-  const at = Date.parse(tick.wall) / 1000;
-  ticks.push({ at, rows });
-  ticks = ticks.filter((kept) => kept.at > at - KEPT_SECONDS);
+/** What was before this page was opened, or while it was cut off. */
+export async function loadCharts() {
+  const answer = await fetch("v1/recent");
+  if (!answer.ok) return;
+  const kept = (await answer.json()).items.map(timed);
+  const first = kept[0]?.seconds ?? Infinity, last = kept.at(-1)?.seconds ?? -Infinity;
+  points = [...points.filter((own) => own.seconds < first), ...kept, ...points.filter((own) => own.seconds > last)];
 }
 
 function color(name) {
@@ -81,8 +79,11 @@ function build() {
 export function drawCharts(service) {
   if (document.hidden) return;
   if (!drawn.length) build();
-  const times = ticks.map((kept) => kept.at);
-  drawn.forEach(({ plot }, number) => plot.setData([times, ticks.map((kept) => kept.rows.get(service)?.[number] ?? null)]));
+  const times = points.map((point) => point.seconds);
+  drawn.forEach(({ plot }, number) => {
+    const { value } = CHARTS[number];
+    plot.setData([times, points.map((point) => point.values[service]?.[value] ?? null)]);
+  });
 }
 
 function fit() {

@@ -4,7 +4,7 @@ import { ask, asked, linkTo } from "./address.js";
 import { byId, say, show } from "./dom.js";
 import { showAlerts } from "./alerts.js";
 import { caseChanged, caseMissed, showCase } from "./case.js";
-import { addTick, drawCharts } from "./charts.js";
+import { addPoint, drawCharts, loadCharts } from "./charts.js";
 import { countDown, showClocks } from "./clocks.js";
 import { count } from "./format.js";
 import { showIndicators } from "./indicators.js";
@@ -52,7 +52,7 @@ function showHidden(slas, every, shown) {
 
 function onTick(news) {
   tick = news;
-  addTick(tick);
+  addPoint(tick.point);
   draw();
   caseMissed();
   document.body.dataset.tick = tick.tick;
@@ -82,4 +82,4 @@ byId("window").value = asked().window;
 setInterval(countDown, 1000);
 showCase(asked().case);
 
-new Stream({ onTick, onAlert, onVerdict: (verdict) => caseChanged(verdict.case), onState }).open();
+new Stream({ onOpen: loadCharts, onTick, onAlert, onVerdict: (verdict) => caseChanged(verdict.case), onState }).open();

@@ -4,14 +4,15 @@ const SILENT_AFTER = 10_000; // milliseconds without any tick until we say so; t
 const AGAIN_AFTER = 2_000;
 
 export class Stream {
-  constructor({ onTick, onAlert, onVerdict, onState }) {
-    Object.assign(this, { onTick, onAlert, onVerdict, onState });
+  constructor({ onOpen, onTick, onAlert, onVerdict, onState }) {
+    Object.assign(this, { onOpen, onTick, onAlert, onVerdict, onState });
     this.received = null; // performance.now() of the last tick
     this.broken = false;
   }
 
   open() {
     const source = new EventSource("v1/stream");
+    source.addEventListener("open", () => this.onOpen());
     source.addEventListener("tick", (message) => {
       this.received = performance.now();
       this.broken = false;
