@@ -46,15 +46,15 @@ def judged(cases: Cases, policies: PolicySet, now: datetime, grace: timedelta | 
     waits = rules.grace if grace is None else np.full_like(rules.grace, grace // timedelta(microseconds=1))
     plain = Timing(cases, rules)
     parts = []
-    for runs, segments in _clocks(cases, rules, which, version):
+    for runs, segments in lives(cases, rules, which, version):
         total = runs.clock == Clock.TOTAL_RESOLUTION
         timing = Timing(cases, rules, resolved(cases)) if total else plain
         parts.append(judge(cases, runs, segments, timing, microseconds(now), waits[version[runs.case]]))
     return _frame(cases, rules, version, Rows.together(parts))
 
 
-def _clocks(cases: Cases, rules: Rules, which: Ints, version: Ints) -> Iterator[tuple[Runs, Segments]]:
-    """Runs and segments of one clock after the other."""
+def lives(cases: Cases, rules: Rules, which: Ints, version: Ints) -> Iterator[tuple[Runs, Segments]]:
+    """Runs and segments of one clock after the other, of the opened cases `which`; `version`: C, -1 before all."""
     named = {clock: which[rules.named[version[which], number]] for number, clock in enumerate(CLOCKS)}
     named[Clock.ACKNOWLEDGEMENT] = named[Clock.ACKNOWLEDGEMENT][cases.complaint[named[Clock.ACKNOWLEDGEMENT]]]
     wanted = [clock for clock in CLOCKS if len(named[clock])]
