@@ -13,12 +13,16 @@ from api.context import Here, Newest
 from api.problems import responses, unknown
 from api.routes.verdicts import Verdict
 from api.shapes import Instant, LabelValues, NoParameters, Shape, instant, labels_of, seconds
+from api.timeline import Timeline, timeline
 from monitor.cases import Cases, ordered
+from monitor.explain import explain
 from monitor.keys import keys_of
 from monitor.names import LABELS, Kind, Phase
 from monitor.state import State
 
 router = APIRouter(prefix="/v1", tags=["cases"])
+
+MOST_CLOCKS = 100  # of one case whose timelines are told; of too many cycles the last ones
 
 _DATA = ("public", "bot", "reason", "due_at", "outcome", "right_first_time", "redress", "waited")
 _SCORES = ("csat", "nps", "ces", "score", "max_score", "passed")
@@ -51,6 +55,7 @@ class Case(Shape):
     now: Instant | None = Field(description="The instant up to which the case is judged.")
     events: list[CaseEvent]
     verdicts: list[Verdict]
+    timeline: Timeline
 
 
 @router.get("/cases/{id:path}", summary="One case", responses=responses("unknown-resource", "not-ready"))
@@ -60,7 +65,7 @@ def case(
     id: Annotated[str, Path(examples=["INC-4711"])],
     _: Annotated[NoParameters, Query()],
 ) -> Case:
-    """A live case with all its events and verdicts. Archived cases are no longer here."""
+    """A live case with all its events and verdicts, and why these are so. Archived cases are no longer here."""
     key = keys_of([id])
     with here.replica.reading() as states:
         held = {number: state for number, state in states.items() if state.history.of(key).height}
@@ -71,6 +76,7 @@ def case(
         rows = verdicts.find(held, pl.col("case_key").is_in(key.implode()), {}).sort("clock", "cycle")
         rows = verdicts.as_of_now(verdicts.with_labels(rows, states), states, board.policies, board.grace)
     cases = ordered(history)
+    explanation = explain(history, board.policies, state.now or board.now, board.grace, MOST_CLOCKS)
     return Case.model_validate(
         {
             **_as_it_stands(cases),
@@ -78,6 +84,7 @@ def case(
             "now": instant(state.now),
             "events": [_event(row) for row in history.select(pl.all().gather(pl.Series(cases.row))).to_dicts()],
             "verdicts": verdicts.verdict_items(rows, board.policies),
+            "timeline": timeline(explanation),
         }
     )
 
