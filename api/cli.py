@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "worker": ("api.commands.run", "Run"),
     "judge": ("api.commands.run", "Run"),
     "api": ("api.commands.run", "Run"),
+    "explain": ("api.commands.explain", "Run"),
     "check": ("api.commands.check", "Files"),
     "replay": ("api.commands.replay", "Files"),
     "send": ("api.commands.send", "Files"),

@@ -132,6 +132,15 @@ async def publish(kafka: KafkaSettings, policies: PolicySet) -> None:
 
 async def publish_if_new(kafka: KafkaSettings, policies: PolicySet) -> bool:
     """Put these policies in force unless they are; whether that was needed."""
+    current = await in_force(kafka)
+    if current is not None and current.digest == policies.digest:
+        return False
+    await publish(kafka, policies)
+    return True
+
+
+async def in_force(kafka: KafkaSettings) -> PolicySet | None:
+    """The policies in force; None if none were published. The topic has to exist."""
     follower = PolicyFollower(kafka)
     task = asyncio.create_task(follower.run())
     try:
@@ -140,10 +149,7 @@ async def publish_if_new(kafka: KafkaSettings, policies: PolicySet) -> bool:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    if follower.current is not None and follower.current.digest == policies.digest:
-        return False
-    await publish(kafka, policies)
-    return True
+    return follower.current
 
 
 async def _publish(kafka: KafkaSettings, policies: PolicySet) -> None:

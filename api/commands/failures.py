@@ -23,6 +23,12 @@ class Unusable(Exception):
     retriable = False
 
 
+class UnknownCase(Exception):
+    """A case of which nothing is known where it was looked for; the message says where else it may be."""
+
+    retriable = False
+
+
 EXPLAINED: Final = (
     BadConnection,
     BrokerFailed,
@@ -33,6 +39,7 @@ EXPLAINED: Final = (
     SettingsError,
     SlotTaken,
     TopicsUnfit,
+    UnknownCase,
     Unusable,
 )
 

@@ -1,0 +1,73 @@
+"""One case out of many events, of files or of the events topics, and why its verdicts are so."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from monitor.dedup import unseen
+from monitor.events import READ_EVENTS, Read
+from monitor.explain import Explanation, explain, explain_measured
+from monitor.frames import HISTORY, IDS, REFUSED, conform, empty
+from monitor.keys import keys_of
+from monitor.names import Kind
+from monitor.policy import PolicySet
+
+MOST_ALIKE: Final = 50  # ids that are remembered for a hint
+MOST_REFUSED: Final = 5  # refused events that are named
+
+
+@dataclass
+class OneCase:
+    """What was read of one case; `take` it from any number of reads."""
+
+    case: str
+    newest: datetime | None = None  # time of all events, whatever their case
+    events: list[pl.DataFrame] = field(default_factory=list)
+    refused: list[pl.DataFrame] = field(default_factory=list)
+    alike: set[str] = field(default_factory=set)  # other cases whose ids begin as this one's
+
+    def take(self, read: Read) -> None:
+        """Keep what is of this case."""
+        self.events.append(read.events.filter(pl.col("case_key").is_in(keys_of([self.case]).implode())))
+        self.refused.append(read.refused.filter(pl.col("case") == self.case))
+        newest = read.events["time"].max()
+        if isinstance(newest, datetime) and (self.newest is None or newest > self.newest):
+            self.newest = newest
+        if len(self.alike) < MOST_ALIKE:
+            beginning = self.case[: max(1, len(self.case) - 2)]
+            self.alike.update(read.events.filter(pl.col("case").str.starts_with(beginning))["case"].head(MOST_ALIKE))
+
+    def explained(self, policies: PolicySet, now: datetime, grace: timedelta | None) -> Explanation | None:
+        """Why its clocks have their verdicts; None if none of its events was read."""
+        events = pl.concat([empty(READ_EVENTS), *self.events]).sort("time", maintain_order=True)
+        if not events.height:
+            return None
+        fresh = unseen(events, empty(HISTORY), empty(IDS)).events
+        settled = pl.col("kind") == str(Kind.MEASURED)
+        history, measured = conform(fresh.filter(~settled), HISTORY), fresh.filter(settled)
+        parts = [explain(history, policies, now, grace)] if history.height else []
+        parts += [explain_measured(measured, policies, now)] if measured.height else []
+        return _joined(parts, tuple(_refused(pl.concat([empty(REFUSED), *self.refused]))))
+
+
+def _joined(parts: Sequence[Explanation], notes: tuple[str, ...]) -> Explanation:
+    """One explanation of a case that has a history, measured events, or both."""
+    first = parts[0]
+    return replace(
+        first,
+        notes=(*(note for part in parts for note in part.notes), *notes),
+        stories=tuple(story for part in parts for story in part.stories),
+    )
+
+
+def _refused(refused: pl.DataFrame) -> Iterator[str]:
+    """What of the case was refused, and why: it counts nowhere."""
+    for topic, offset, what, message in (
+        refused.head(MOST_REFUSED).select("topic", "offset", "field", "message").iter_rows()
+    ):
+        yield f"An event of it was refused ({topic}:{offset}): {': '.join(part for part in (what, message) if part)}."
+    if refused.height > MOST_REFUSED:
+        yield f"{refused.height - MOST_REFUSED:,} more of its events were refused."
