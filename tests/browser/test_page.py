@@ -206,6 +206,36 @@ async def test_a_case_opens_from_the_list_with_its_clocks_and_events_and_keeps_t
     await expect(page.locator("#case-body")).to_contain_text("NO-SUCH")
 
 
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+async def test_a_case_is_drawn_on_one_time_axis_and_told_in_words(
+    world: World, open_page: OpenPage, size: tuple[int, int]
+) -> None:
+    page = await open_page(f"{world.address}/#case=INC-003", size)
+    await full(page)
+    drawing = page.get_by_role("img", name="resolution open")
+    await expect(drawing.locator(".name")).to_have_text(
+        ["first response: breached", "resolution: open", "promise: no target"]
+    )
+    paused = drawing.locator("rect.paused")
+    await expect(paused.locator("title")).to_contain_text("paused for customer")
+    counted = drawing.locator("svg.clock", has_text="resolution").locator("rect.counted")
+    whole, before, after = [
+        await one.evaluate("(e) => e.getBoundingClientRect()") for one in (drawing, counted, paused)
+    ]
+    # One hour that counts, then three of a pause, on an axis from the opening to now.
+    assert before["width"] == pytest.approx(whole["width"] / 4, abs=2)
+    assert after["width"] == pytest.approx(whole["width"] * 3 / 4, abs=2)
+    assert whole["right"] <= size[0]
+    said = await texts(page, "#case-body .clock-told:has-text('Resolution') .moves > li > span")
+    assert said[:3] == [
+        "opened: line 3 (every case), 24 h round the clock: 0 m of 24 h used, due Sat 08:00",
+        "paused for customer: 1 h of 24 h used, due none",
+        "now open: 1 h of 24 h used, due none, paused",
+    ]
+    await page.locator("summary", has_text="1 h count, 3 h paused").click()
+    await expect(page.locator(".clock-told details[open] li", has_text="3 h: paused for customer")).to_be_visible()
+
+
 async def test_it_says_that_its_figures_are_stale_when_partitions_fall_behind(
     world: World, open_page: OpenPage
 ) -> None:

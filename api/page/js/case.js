@@ -3,6 +3,7 @@
 import { linkTo } from "./address.js";
 import { byId, make, mark, say, show } from "./dom.js";
 import { clockName, duration, labelText, moment } from "./format.js";
+import { timelineParts } from "./timeline.js";
 
 let wanted = null;
 let missed = false; // the last answer was that there is none yet
@@ -50,6 +51,8 @@ function draw(found) {
     found.verdicts.length
       ? table(["Clock", "Outcome", "Started", "Due", "Stopped", "Took", "Paused"], found.verdicts.map(verdictRow))
       : make("p", "none", "No clock has a target for this case."),
+    make("h3", "", "Why"),
+    ...timelineParts(found.timeline, found.now),
     make("h3", "", "Events"),
     table(["When", "What", "With", "Source"], found.events.map(eventRow)),
   );

@@ -61,6 +61,35 @@ export function moment(text) {
   return text ? dayFormat.format(new Date(text)) : NONE;
 }
 
+const zoned = new Map(); // formats by zone and what they show: making one is slow
+
+function zonedFormat(zone, options) {
+  const key = `${zone} ${Object.keys(options)}`;
+  if (!zoned.has(key)) zoned.set(key, new Intl.DateTimeFormat(undefined, { timeZone: zone, hourCycle: "h23", ...options }));
+  return zoned.get(key);
+}
+
+/** An instant in a zone: Thu, 2 Apr, 14:30, or 14:30 without its day; seconds only where it has some. */
+export function local(text, zone, { day = true } = {}) {
+  const options = { hour: "2-digit", minute: "2-digit" };
+  if (Date.parse(text) % 60000) options.second = "2-digit";
+  if (day) Object.assign(options, { weekday: "short", day: "numeric", month: "short" });
+  return zonedFormat(zone, options).format(new Date(text));
+}
+
+export function localDay(text, zone) {
+  return zonedFormat(zone, { year: "numeric", month: "numeric", day: "numeric" }).format(new Date(text));
+}
+
+/** Seconds exactly, in hours and less, to be added up: 26 h 10 m. */
+export function spell(seconds) {
+  const total = Math.round(Math.abs(seconds) * 1000);
+  const parts = [
+    [Math.floor(total / 3600000), "h"], [Math.floor(total / 60000) % 60, "m"], [(total % 60000) / 1000, "s"],
+  ].filter(([n]) => n).map(([n, unit]) => `${n} ${unit}`);
+  return (seconds < 0 ? "−" : "") + (parts.join(" ") || "0 m");
+}
+
 /** An indicator's value in its unit. */
 export function measured(value, unit) {
   if (value === null || value === undefined) return NONE;
