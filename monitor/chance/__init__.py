@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from monitor.chance.course import STEPS, length, steps
+from monitor.chance.course import FIRST, STEPS, length
 from monitor.chance.tables import Survival, survival
 from monitor.frames import CLOCK, Columns
-from monitor.names import CLOCKS, REACHED, Alike, Outcome
+from monitor.names import REACHED, Alike
 from monitor.running import OPEN
 from monitor.slas.counts import Counts
 from monitor.slas.objectives import Measures
@@ -105,9 +105,8 @@ def _windows() -> list[tuple[timedelta, pl.Expr]]:
 
 def _ended(counts: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
     """Clocks that were met or breached: clock, length, labels, step, ended, running."""
-    first = pl.lit(counts["measure"].dtype.categories.to_list().index(REACHED[0]), dtype=pl.UInt8)
     return counts.select(
-        (pl.col("measure").to_physical().cast(pl.UInt8) - first).cat.to(CLOCK).alias("clock"),
+        (pl.col("measure").to_physical().cast(pl.UInt8) - FIRST).cat.to(CLOCK).alias("clock"),
         (pl.col("bin") // (STEPS + 1)).cast(pl.Int64).alias("length"),
         *labels,
         (pl.col("bin") % (STEPS + 1)).cast(pl.Int64).alias("step"),

@@ -19,11 +19,13 @@ import polars as pl
 from monitor.cells import BUCKET_MICROSECONDS
 from monitor.clocks.shares import wholes
 from monitor.frames import BUCKET, CONTRIBUTIONS, MEASURE, conform, empty
-from monitor.names import REACHED, Outcome
+from monitor.names import MEASURES, REACHED, Outcome
 from monitor.policy import PolicySet
 
 STEPS: Final = 50  # of a target
 LENGTHS: Final = 2 ** np.arange(1, 40, dtype=np.int64)  # seconds at which the next length begins
+
+FIRST: Final = MEASURES.index(REACHED[0])  # code of the measure of the first clock
 
 _DAY: Final = timedelta(days=1) // timedelta(microseconds=1)
 
@@ -44,7 +46,7 @@ def reached(verdicts: pl.DataFrame, policies: PolicySet) -> pl.DataFrame:
     return conform(
         rows.with_columns(
             bucket=pl.col("started").dt.epoch("us") // _DAY * (_DAY // BUCKET_MICROSECONDS),
-            measure=pl.col("clock").to_physical().cast(pl.UInt8) + _FIRST,
+            measure=pl.col("clock").to_physical().cast(pl.UInt8) + FIRST,
             bin=length("whole") * (STEPS + 1) + step,
             n=pl.lit(1),
             total=pl.lit(0),
@@ -65,6 +67,3 @@ def length(whole: str) -> pl.Expr:
 def steps(used: str, whole: str) -> pl.Expr:
     """Which step of its target a clock is in (Int64), from two SPANs; exact, and not bounded above."""
     return pl.col(used).dt.total_milliseconds() * STEPS // pl.col(whole).dt.total_milliseconds()
-
-
-_FIRST: Final = MEASURE.categories.to_list().index(REACHED[0])

@@ -16,7 +16,7 @@ Source: Kaplan and Meier, Nonparametric estimation from incomplete observations,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ LEAN: Final = 5.0  # clocks of the wider class that stand in each step of the na
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Number = TypeVar("Number", np.int64, np.float64)
 
 # What makes clocks alike, the widest first; `labels` stands for all those of the policy.
 LEVELS: Final = {
@@ -53,11 +55,11 @@ class Survival:
     def of(cls, classes: pl.DataFrame, rows: pl.DataFrame, wider: "Survival | None") -> Self:
         """The table of `classes` (numbered by `class`), leaning on a wider one.
 
-        :param rows: columns of the level, step, ended, running: counts of clocks; STEPS is the step of the breached
+        :param rows: columns of the level, step, ended, running: counts of clocks, one row for each step of a class;
+            STEPS is the step of the breached
         """
         by = classes.columns[:-1]
-        found = rows.group_by(*by, "step").agg(pl.col("ended", "running").sum())
-        found = found.join(classes, on=by, how="inner", nulls_equal=True)
+        found = rows.join(classes, on=by, how="inner", nulls_equal=True)
         place = found["class"].to_numpy(), found["step"].to_numpy()
         ends = np.zeros((classes.height, STEPS + 1), dtype=np.int64)
         runs = np.zeros((classes.height, STEPS + 1))
@@ -87,32 +89,43 @@ class Survival:
         found: Floats = passes[row, step] ** (step + 1 - at) * rest[row, step + 1]
         return found
 
-    def known(self, row: Ints, step: Ints, least: int) -> npt.NDArray[np.bool_]:
+    def known(self, row: Ints, step: Ints, least: int) -> Mask:
         """Where enough clocks got beyond that step and ended, and it is told how: some breached, or few still run."""
         ended = self.ended[row, step]
-        told = (self.ended[row, STEPS] >= least) | (self.running[row, step] <= ended)
+        told: Mask = (self.ended[row, STEPS] >= least) | (self.running[row, step] <= ended)
         return (row >= 0) & (ended >= least) & told
 
 
 def survival(rows: pl.DataFrame, running: pl.DataFrame, labels: Sequence[str]) -> dict[Alike, Survival]:
     """The tables of all levels, the widest first, with the classes that the running clocks belong to.
 
-    :param rows: clock, length, the labels, step, ended, running
+    :param rows: clock, length, the labels, step, ended, running: the same may stand in several rows
     :param running: clock, length, the labels
     """
     every = running.select("clock", "length", *labels).unique()
-    levels: dict[Alike, Survival] = {}
+    counted: dict[Alike, pl.DataFrame] = {}
+    for alike, by in reversed(_levels(every.columns, labels).items()):
+        rows = counted[alike] = rows.group_by(*by, "step").agg(pl.col("ended", "running").sum())
+    tables: dict[Alike, Survival] = {}
     wider = None
+    for alike, rows in reversed(counted.items()):
+        by = rows.columns[:-3]
+        classes = every.select(by).unique().with_row_index("class").select(*by, "class")
+        wider = tables[alike] = Survival.of(classes, rows, wider)
+    return tables
+
+
+def _levels(columns: Sequence[str], labels: Sequence[str]) -> dict[Alike, list[str]]:
+    """The columns of each level; one for which the policy has no label of its own is left out."""
+    levels: dict[Alike, list[str]] = {}
     for alike, names in LEVELS.items():
         named = {column for name in names for column in (labels if name == "labels" else [name])}
-        by = [column for column in every.columns if column in named]
-        if wider is not None and by == wider.classes.columns[:-1]:
-            continue  # the policy has no such label
-        classes = every.select(by).unique().with_row_index("class").select(*by, "class")
-        wider = levels[alike] = Survival.of(classes, rows, wider)
+        by = [column for column in columns if column in named]
+        if by not in levels.values():
+            levels[alike] = by
     return levels
 
 
-def _from_here(counts: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _from_here(counts: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """Sums of each step and all later ones."""
     return np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
