@@ -10,8 +10,10 @@ import polars as pl
 from api import items
 from api.ledger import ledger_item
 from api.lists import Item
+from monitor.chance import Chances, expected, learn
 from monitor.figures import Figures, figures
 from monitor.policy import PolicySet
+from monitor.running import running, with_used
 from monitor.slas.burning import burning
 from monitor.slas.burning import states as sla_states
 from monitor.state import State
@@ -27,6 +29,8 @@ class Board:
     policies: PolicySet
     grace: timedelta | None  # what verdicts are derived with; None: as the policies say
     figures: Figures
+    chances: Chances  # of running clocks to be breached
+    expected: pl.DataFrame  # chance.EXPECTED
     slas: list[Item]  # worst first
     services: list[Item]  # worst first
     alerts: list[Item]  # firing first
@@ -44,7 +48,9 @@ def make(
     found = figures(states, policies)
     if found is None:
         return None
-    newest = policies.newest
+    newest, grace = policies.newest, timedelta(0) if follows_events else None
+    clocks = with_used(running(states), states, policies, grace)
+    chances = learn(states, clocks, newest.labels, found.now, newest.limits.min_n)
     pairs = burning(found.judgements, newest, found.now)
     slas = items.sla_items(found.judgements, pairs, sla_states(found.judgements, pairs, newest), newest)
     shown = items.alert_items(alerts)
@@ -53,8 +59,10 @@ def make(
         wall=wall,
         now=found.now,
         policies=policies,
-        grace=timedelta(0) if follows_events else None,
+        grace=grace,
         figures=found,
+        chances=chances,
+        expected=expected(clocks, chances),
         slas=slas,
         services=services,
         alerts=shown,

@@ -8,7 +8,7 @@ import polars as pl
 
 from monitor import clocks
 from monitor.clocks.shares import left, wholes
-from monitor.frames import LABEL_COLUMNS, Columns, conform, empty
+from monitor.frames import LABEL_COLUMNS, SPAN, Columns, conform, empty
 from monitor.names import Outcome
 from monitor.policy import PolicySet
 from monitor.state import STATE_VERDICTS, State
@@ -66,22 +66,27 @@ def as_of_now(rows: pl.DataFrame, states: States, policies: PolicySet, grace: ti
 
 
 def with_used(rows: pl.DataFrame, states: States, policies: PolicySet, grace: timedelta | None) -> pl.DataFrame:
-    """Rows of running clocks, by partition, with `whole` (SPAN) and `used`, the share of it used as of now.
+    """Rows of running clocks with `whole` (SPAN) and `used`, the share of it used as of now (1 once it is due).
 
-    With a due it is what the time left to it leaves; a paused clock has none, so that its case is derived again.
+    With a due it is what the time left to it leaves. A paused clock has none: what of it is not known yet is derived.
 
-    :param rows: as for `as_of_now`
+    :param rows: as for `as_of_now`, or what that made of them (then `used` goes on beyond 1)
     """
     parts = []
-    for (partition,), part in rows.group_by("partition", maintain_order=True):
+    for (partition,), part in rows.with_row_index("place").group_by("partition"):
         assert isinstance(partition, int)
         now = states[partition].now if partition in states else None
-        paused = pl.col("due").is_null()
-        part = pl.concat([part.filter(~paused), as_of_now(part.filter(paused), states, policies, grace)])
-        whole = wholes(part, policies).alias("whole")
-        rest = left(part, policies, now).alias("left") if now else pl.lit(None, dtype=whole.dtype).alias("left")
-        elapsed = pl.coalesce(pl.col("whole") - pl.col("left"), "elapsed")
-        used = elapsed.dt.total_microseconds() / pl.col("whole").dt.total_microseconds()
-        part = part.with_columns(whole, rest).with_columns(used=pl.when(pl.col("whole") > timedelta(0)).then(used))
-        parts.append(part.drop("left"))
-    return pl.concat(parts) if parts else rows.with_columns(whole=pl.lit(None, pl.Duration("us")), used=pl.lit(0.0))
+        unknown = pl.col("due").is_null() & pl.col("elapsed").is_null()
+        part = pl.concat([part.filter(~unknown), as_of_now(part.filter(unknown), states, policies, grace)])
+        whole = wholes(part, policies)
+        rest = left(part, policies, now) if now else pl.repeat(None, part.height, dtype=SPAN, eager=True)
+        elapsed = part["elapsed"].zip_with(part["elapsed"].is_not_null(), whole - rest)
+        used = elapsed.dt.total_microseconds() / whole.dt.total_microseconds()
+        parts.append(part.with_columns(whole.alias("whole"), used.set(whole <= timedelta(0), None).alias("used")))
+    return pl.concat(parts or [_unused(rows)]).sort("place").drop("place")
+
+
+def _unused(rows: pl.DataFrame) -> pl.DataFrame:
+    """No rows, with the columns of `with_used`."""
+    nothing = pl.lit(None, dtype=SPAN).alias("whole"), pl.lit(None, dtype=pl.Float64).alias("used")
+    return rows.with_row_index("place").with_columns(*nothing)

@@ -15,8 +15,8 @@ import polars as pl
 
 from monitor.chance.course import FIRST, STEPS, length
 from monitor.chance.tables import Survival, survival
-from monitor.frames import CLOCK, Columns
-from monitor.names import REACHED, Alike
+from monitor.frames import CLOCK, LABEL_COLUMNS, Columns, conform
+from monitor.names import LABELS, REACHED, Alike
 from monitor.running import OPEN
 from monitor.slas.counts import Counts
 from monitor.slas.objectives import Measures
@@ -28,6 +28,9 @@ CHANCES: Final[Columns] = {
     "chance_n": pl.Int64(),  # clocks of that class which got as far and were met or breached
     "chance_alike": pl.String(),  # an Alike: the narrowest class with enough of them
 }
+
+# How many breaches are to be expected of the clocks that run; they need not be whole.
+EXPECTED: Final[Columns] = {"clock": CLOCK, **LABEL_COLUMNS, "breaches": pl.Float64()}
 
 # A target is learned from the clocks that started in the first of these that is four times as long.
 WINDOWS: Final = (timedelta(days=30), timedelta(days=90), timedelta(days=400))
@@ -90,6 +93,15 @@ def learn(
         since = pl.col("started").dt.truncate("1d") >= now - window
         rows.append(_running(clocks.filter(fits & since), labels))
     return Chances(survival(pl.concat(rows), clocks, labels), least)
+
+
+def expected(running: pl.DataFrame, chances: Chances) -> pl.DataFrame:
+    """EXPECTED: the chances of the open clocks added up, by clock and labels; those without a chance add nothing.
+
+    :param running: as for `learn`
+    """
+    known = pl.concat([running, chances.of(running)], how="horizontal").filter(pl.col("chance").is_not_null())
+    return conform(known.group_by("clock", *LABELS).agg(pl.col("chance").sum().alias("breaches")), EXPECTED)
 
 
 def _windows() -> list[tuple[timedelta, pl.Expr]]:
