@@ -10,10 +10,9 @@ import polars as pl
 from api import items
 from api.ledger import ledger_item
 from api.lists import Item
-from monitor.chance import Chances, expected, learn
+from monitor.chance import Chances, expected, foretell
 from monitor.figures import Figures, figures
 from monitor.policy import PolicySet
-from monitor.running import running, with_used
 from monitor.slas.burning import burning
 from monitor.slas.burning import states as sla_states
 from monitor.state import State
@@ -49,8 +48,7 @@ def make(
     if found is None:
         return None
     newest, grace = policies.newest, timedelta(0) if follows_events else None
-    clocks = with_used(running(states), states, policies, grace)
-    chances = learn(states, clocks, newest.labels, found.now, newest.limits.min_n)
+    clocks, chances = foretell(states, policies, found.now, grace)
     pairs = burning(found.judgements, newest, found.now)
     slas = items.sla_items(found.judgements, pairs, sla_states(found.judgements, pairs, newest), newest)
     shown = items.alert_items(alerts)
@@ -62,7 +60,7 @@ def make(
         grace=grace,
         figures=found,
         chances=chances,
-        expected=expected(clocks, chances),
+        expected=expected(clocks),
         slas=slas,
         services=services,
         alerts=shown,

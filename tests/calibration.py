@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from monitor.chance import learn
+from monitor.chance import foretell
 from monitor.engine import step
 from monitor.events import Read
 from monitor.names import Outcome
 from monitor.policy import PolicySet
-from monitor.running import OPEN, running, with_used
+from monitor.running import OPEN
 from monitor.state import State
 
 AT_ONCE = timedelta(0)
@@ -26,11 +26,7 @@ def foretold(read: Read, policies: PolicySet, instants: Sequence[datetime], end:
     state, before, parts = State(), datetime(1970, 1, 1, tzinfo=UTC), []
     for now in instants:
         fold(state, read, before, now, policies)
-        clocks = with_used(running({0: state}), {0: state}, policies, AT_ONCE)
-        clocks = clocks.with_columns(now=pl.lit(now))
-        newest = policies.newest
-        chances = learn({0: state}, clocks, newest.labels, now, newest.limits.min_n)
-        parts.append(pl.concat([clocks, chances.of(clocks)], how="horizontal").filter(pl.col("outcome").is_in(OPEN)))
+        parts.append(foretell({0: state}, policies, now, AT_ONCE).clocks.filter(pl.col("outcome").is_in(OPEN)))
         before = now
     fold(state, read, before, end, policies)
     became = state.verdicts.select(*KEYS, due_at_last="due", became="outcome")

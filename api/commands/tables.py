@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import polars as pl
 from rich.console import Console
 from rich.table import Table
 
@@ -11,6 +12,8 @@ from monitor.indicators import BY_ID
 from monitor.names import OUTCOMES
 from monitor.policy import PolicySet
 from monitor.policy.values import instant_text
+
+RUNNING_SHOWN = 10
 
 Summary = Mapping[str, Any]
 
@@ -24,6 +27,33 @@ def print_summary(summary: Summary, policies: PolicySet, now: datetime) -> None:
         if table.row_count:
             console.print()
             console.print(table)
+
+
+def print_running(clocks: pl.DataFrame, now: datetime) -> None:
+    """How many breaches are to be expected, and the open clocks that are the likeliest to breach.
+
+    :param clocks: with CHANCES, the likeliest first
+    """
+    known = clocks.filter(pl.col("chance").is_not_null())
+    if not known.height:
+        return
+    console = Console(highlight=False)
+    console.print(
+        f"\n{known.height:,} clocks are open; {known['chance'].sum():,.0f} breaches are to be expected of them"
+    )
+    table = _table("Likeliest to breach", "case", "clock", "due in", "used", "chance", "of", text=2)
+    for row in known.head(RUNNING_SHOWN).iter_rows(named=True):
+        due = "paused" if row["due"] is None else _span((row["due"] - now).total_seconds())
+        table.add_row(
+            row["case"], row["clock"], due, f"{row['used']:.0%}", _chance(row["chance"]), f"{row['chance_n']:,}"
+        )
+    console.print()
+    console.print(table)
+
+
+def _chance(chance: float) -> str:
+    """Never 0 % or 100 %: nothing is certain while a clock runs."""
+    return "< 1%" if chance < 0.01 else "> 99%" if chance > 0.99 else f"{chance:.0%}"
 
 
 def _ledger(ledger: Summary) -> str:

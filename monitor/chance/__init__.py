@@ -8,7 +8,7 @@ Everything is read: the counts are cells like all others, so that order, duplica
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,8 @@ from monitor.chance.course import FIRST, STEPS, length
 from monitor.chance.tables import Survival, survival
 from monitor.frames import CLOCK, LABEL_COLUMNS, Columns, conform
 from monitor.names import LABELS, REACHED, Alike
-from monitor.running import OPEN
+from monitor.policy import PolicySet
+from monitor.running import OPEN, running, with_used
 from monitor.slas.counts import Counts
 from monitor.slas.objectives import Measures
 from monitor.state import State
@@ -56,12 +57,14 @@ class Chances:
         n = np.zeros(clocks.height, dtype=np.int64)
         alike = np.full(clocks.height, -1)
         for number, table in enumerate(self.levels.values()):
-            row = table.row_of(clocks)
-            found = row >= 0
-            chance[found] = table.chance(row[found], used[found])
-            enough = table.known(row, step, self.least)
-            n = np.where(enough | (alike < 0), np.where(found, table.ended[row, step], n), n)
-            alike[enough] = number
+            classes = table.row_of(clocks)
+            found = np.flatnonzero(classes >= 0)
+            row, at = classes[found], step[found]
+            chance[found] = table.chance(row, used[found])
+            enough = table.known(row, at, self.least)
+            named = enough | (number == 0)  # where none is enough, the widest says how few there are
+            n[found[named]] = table.ended[row[named], at[named]]
+            alike[found[enough]] = number
         open_ = clocks["outcome"].is_in(OPEN) & clocks["used"].is_not_null()
         known = open_ & pl.Series(alike >= 0)
         names = pl.Series([str(name) for name in self.levels], dtype=pl.String)
@@ -75,16 +78,44 @@ class Chances:
         )
 
 
-def learn(
-    states: Mapping[int, State], running: pl.DataFrame, labels: Sequence[str], now: datetime, least: int
+class Foretold(NamedTuple):
+    """All running clocks, and what was learned to tell their chances."""
+
+    clocks: pl.DataFrame  # RUNNING with whole, used (see `running.with_used`) and CHANCES
+    chances: Chances
+
+
+def foretell(
+    states: Mapping[int, State], policies: PolicySet, now: datetime, grace: timedelta | None = None
+) -> Foretold:
+    """The chances of all clocks that run.
+
+    :param now: the greatest of the partitions; below `limits.min_n` clocks that got as far nothing is said
+    :param grace: as for `clocks.derive`
+    """
+    clocks = with_used(running(states), states, policies, grace)
+    newest = policies.newest
+    chances = _learned(states, clocks, newest.labels, now, newest.limits.min_n)
+    return Foretold(pl.concat([clocks, chances.of(clocks)], how="horizontal"), chances)
+
+
+def expected(clocks: pl.DataFrame) -> pl.DataFrame:
+    """EXPECTED: the chances of the open clocks added up, by clock and labels; those without a chance add nothing.
+
+    :param clocks: of `foretell`
+    """
+    known = clocks.filter(pl.col("chance").is_not_null())
+    return conform(known.group_by("clock", *LABELS).agg(pl.col("chance").sum().alias("breaches")), EXPECTED)
+
+
+def _learned(
+    states: Mapping[int, State], clocks: pl.DataFrame, labels: Sequence[str], now: datetime, least: int
 ) -> Chances:
     """The chances as of `now`, for the classes that the running clocks belong to.
 
-    :param running: all running clocks (RUNNING with whole and used)
-    :param labels: of the policy
-    :param least: clocks that must have got as far and ended before anything is said
+    :param clocks: all running clocks (RUNNING with whole and used)
     """
-    clocks = running.filter(pl.col("outcome").is_in(OPEN) & pl.col("used").is_not_null())
+    clocks = clocks.filter(pl.col("outcome").is_in(OPEN) & pl.col("used").is_not_null())
     clocks = clocks.with_columns(length=length("whole"))
     counts = Counts(states, Measures((), REACHED))
     rows = []
@@ -93,15 +124,6 @@ def learn(
         since = pl.col("started").dt.truncate("1d") >= now - window
         rows.append(_running(clocks.filter(fits & since), labels))
     return Chances(survival(pl.concat(rows), clocks, labels), least)
-
-
-def expected(running: pl.DataFrame, chances: Chances) -> pl.DataFrame:
-    """EXPECTED: the chances of the open clocks added up, by clock and labels; those without a chance add nothing.
-
-    :param running: as for `learn`
-    """
-    known = pl.concat([running, chances.of(running)], how="horizontal").filter(pl.col("chance").is_not_null())
-    return conform(known.group_by("clock", *LABELS).agg(pl.col("chance").sum().alias("breaches")), EXPECTED)
 
 
 def _windows() -> list[tuple[timedelta, pl.Expr]]:

@@ -7,9 +7,9 @@ if it passes all that are left:
 
     chance(u) = (1 - h(s))^(rest of s) · (1 - h(s+1)) · … · (1 - h(49)),    h(s) = (m(s) + LEAN · h'(s)) / (r(s) + LEAN)
 
-where h' is that of the next wider class: few clocks hardly move it, many outweigh it. The widest class of all has one
-clock more, which breaches, so that no chance is 0. Without c(s), long clocks of which only the early ends are
-known would seem to be met always; clocks that started together are counted together, so no other bias is left.
+where h' is that of the next wider class: few clocks hardly move it, many outweigh it. The widest class of all has two
+clocks more, one breached and one met in any step alike, so that no chance is 0 or 1. Without c(s), long clocks of
+which only the early ends are known would seem to be met always.
 
 Source: Kaplan and Meier, Nonparametric estimation from incomplete observations, JASA 53 (1958).
 """
@@ -68,7 +68,7 @@ class Survival:
         ended, running = _from_here(ends), _from_here(runs)
         met, at_risk = ends[:, :STEPS], (ended + running - runs / 2)[:, :STEPS]
         if wider is None:
-            share = met / (at_risk + 1)
+            share = (met + 1 / STEPS) / (at_risk + 2 - np.arange(STEPS) / STEPS)
         else:
             share = (met + LEAN * wider.met[wider.row_of(classes)]) / (at_risk + LEAN)
         return cls(classes, share, ended, running)
@@ -93,7 +93,7 @@ class Survival:
         """Where enough clocks got beyond that step and ended, and it is told how: some breached, or few still run."""
         ended = self.ended[row, step]
         told: Mask = (self.ended[row, STEPS] >= least) | (self.running[row, step] <= ended)
-        return (row >= 0) & (ended >= least) & told
+        return told & (ended >= least)
 
 
 def survival(rows: pl.DataFrame, running: pl.DataFrame, labels: Sequence[str]) -> dict[Alike, Survival]:

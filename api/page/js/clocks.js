@@ -21,7 +21,7 @@ function create(clock) {
   head.scope = "row";
   head.append(make("a", "", clock.case), make("small"));
   const chance = make("td", "number");
-  chance.append(make("span"), make("small"));
+  chance.append(make("span"), " ", make("small"));
   row.append(head, make("td"), make("td", "number"), make("td", "number"), chance);
   head.firstChild.title = clock.case;
   return row;
