@@ -18,7 +18,7 @@ import polars as pl
 
 from monitor.cells import BUCKET_MICROSECONDS
 from monitor.clocks.shares import wholes
-from monitor.frames import BUCKET, CONTRIBUTIONS, MEASURE, conform, empty
+from monitor.frames import BUCKET, CONTRIBUTIONS, KEY, MEASURE, empty
 from monitor.names import MEASURES, REACHED, Outcome
 from monitor.policy import PolicySet
 
@@ -27,6 +27,10 @@ LENGTHS: Final = 2 ** np.arange(1, 40, dtype=np.int64)  # seconds at which the n
 
 FIRST: Final = MEASURES.index(REACHED[0])  # code of the measure of the first clock
 
+_READ: Final = (
+    *("case_key", "series", "clock", "policy", "line", "outcome", "on_arrival"),
+    *("target", "started", "due", "elapsed"),
+)
 _DAY: Final = timedelta(days=1) // timedelta(microseconds=1)
 
 
@@ -36,22 +40,24 @@ def reached(verdicts: pl.DataFrame, policies: PolicySet) -> pl.DataFrame:
     :param verdicts: VERDICTS with `series` in the place of labels; measured interactions never ran: they have no start
     """
     met = pl.col("outcome") == Outcome.MET
-    ended = (met | ((pl.col("outcome") == Outcome.BREACHED) & ~pl.col("on_arrival"))) & pl.col("started").is_not_null()
-    rows = verdicts.filter(ended)
+    ended = met | ((pl.col("outcome") == Outcome.BREACHED) & ~pl.col("on_arrival"))
+    rows = verdicts.lazy().select(_READ).filter(ended & pl.col("started").is_not_null()).collect()
     if rows.height == 0:
         return empty(CONTRIBUTIONS)
     rows = rows.with_columns(wholes(rows, policies).alias("whole"))
     rows = rows.filter(pl.col("whole") >= timedelta(milliseconds=1))
-    step = pl.when(met).then(pl.min_horizontal(steps("elapsed", "whole"), STEPS - 1)).otherwise(STEPS)
-    return conform(
-        rows.with_columns(
-            bucket=pl.col("started").dt.epoch("us") // _DAY * (_DAY // BUCKET_MICROSECONDS),
-            measure=pl.col("clock").to_physical().cast(pl.UInt8) + FIRST,
-            bin=length("whole") * (STEPS + 1) + step,
-            n=pl.lit(1),
-            total=pl.lit(0),
-        ).with_columns(pl.col("measure").cat.to(MEASURE), pl.col("bucket").cast(BUCKET)),
-        CONTRIBUTIONS,
+    # In integers, and of a due that was just kept the last step.
+    step = pl.col("elapsed").dt.total_milliseconds() * STEPS // pl.col("whole").dt.total_milliseconds()
+    step = pl.when(met).then(pl.min_horizontal(step, STEPS - 1)).otherwise(STEPS)
+    measure = pl.col("clock").to_physical().cast(pl.UInt8) + FIRST
+    return rows.select(
+        pl.col("case_key").cast(KEY),
+        bucket=(pl.col("started").dt.epoch("us") // _DAY * (_DAY // BUCKET_MICROSECONDS)).cast(BUCKET),
+        series="series",
+        measure=measure.cat.to(MEASURE),
+        bin=(length("whole") * (STEPS + 1) + step).cast(pl.Int16),
+        n=pl.lit(1, dtype=pl.Int64),
+        total=pl.lit(0, dtype=pl.Int64),
     )
 
 
@@ -62,8 +68,3 @@ def length(whole: str) -> pl.Expr:
         return pl.Series(np.searchsorted(LENGTHS, spans.dt.total_seconds().fill_null(0).to_numpy(), side="right"))
 
     return pl.col(whole).map_batches(of, return_dtype=pl.Int64, is_elementwise=True)
-
-
-def steps(used: str, whole: str) -> pl.Expr:
-    """Which step of its target a clock is in (Int64), from two SPANs; exact, and not bounded above."""
-    return pl.col(used).dt.total_milliseconds() * STEPS // pl.col(whole).dt.total_milliseconds()

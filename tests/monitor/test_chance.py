@@ -253,3 +253,11 @@ def test_the_breaches_to_be_expected_are_the_chances_added_up() -> None:
     [row] = expected(foretold(states)).to_dicts()
     assert row["breaches"] == pytest.approx(1 / 3 + 1 / 2 + 1, abs=0.02)
     assert {label: row[label] for label in LABELS if row[label]} == MAIL
+
+
+def test_a_policy_without_labels_compares_clocks_and_their_targets() -> None:
+    plain = policy("labels: []\ntargets:\n  - {clock: resolution, within: 100m}\n")
+    past = lives((30, 0, 10, {}), (30, 0, 150, {}), (1, DAY, None, {}))
+    row = foretold({0: state_of(past, plain, DAY)}, plain).row(0, named=True)
+    assert (row["chance"], row["chance_n"]) == (pytest.approx(0.5, abs=0.02), 60)
+    assert row["chance_alike"] == Alike.TARGET
