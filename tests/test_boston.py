@@ -66,7 +66,7 @@ def test_breached_clocks_are_those_closed_late_and_those_still_open(tmp_path: Pa
 def test_open_promises_are_told_with_their_chance() -> None:
     for_people = [argument for argument in command(DATA) if argument != "--json"]
     said = subprocess.run(for_people, capture_output=True, check=True, text=True).stdout
-    assert "571 clocks are open; 300 breaches are to be expected of them" in said
+    assert "Of 571 open clocks 300 breaches are to be expected" in said
     likeliest = next(line.split() for line in said.splitlines() if line.startswith("101001241785"))
     assert likeliest == ["101001241785", "promise", "7d", "19h", "98%", "98%", "2,197"]
 

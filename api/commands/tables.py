@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from monitor.indicators import BY_ID
@@ -38,17 +39,16 @@ def print_running(clocks: pl.DataFrame, now: datetime) -> None:
     if not known.height:
         return
     console = Console(highlight=False)
-    console.print(
-        f"\n{known.height:,} clocks are open; {known['chance'].sum():,.0f} breaches are to be expected of them"
-    )
-    table = _table("Likeliest to breach", "case", "clock", "due in", "used", "chance", "of", text=2)
+    few = clocks.height - known.height
+    more = f"; of {few:,} more too few like them are known" if few else ""
+    console.print(f"\nOf {known.height:,} open clocks {known['chance'].sum():,.0f} breaches are to be expected{more}")
+    listed = table("Likeliest to breach", "case", "clock", "due in", "used", "chance", "of", text=2)
     for row in known.head(RUNNING_SHOWN).iter_rows(named=True):
-        due = "paused" if row["due"] is None else _span((row["due"] - now).total_seconds())
-        table.add_row(
-            row["case"], row["clock"], due, f"{row['used']:.0%}", _chance(row["chance"]), f"{row['chance_n']:,}"
-        )
+        due = "paused" if row["due"] is None else _span(max((row["due"] - now).total_seconds(), 0))
+        figures = due, f"{row['used']:.0%}", _chance(row["chance"]), f"{row['chance_n']:,}"
+        listed.add_row(escape(row["case"]), row["clock"], *figures)
     console.print()
-    console.print(table)
+    console.print(listed)
 
 
 def _chance(chance: float) -> str:
