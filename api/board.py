@@ -10,6 +10,7 @@ import polars as pl
 from api import items
 from api.ledger import ledger_item
 from api.lists import Item
+from monitor.chance import Chances, expected, foretell
 from monitor.figures import Figures, figures
 from monitor.policy import PolicySet
 from monitor.slas.burning import burning
@@ -27,6 +28,8 @@ class Board:
     policies: PolicySet
     grace: timedelta | None  # what verdicts are derived with; None: as the policies say
     figures: Figures
+    chances: Chances  # of running clocks to be breached
+    expected: pl.DataFrame  # chance.EXPECTED
     slas: list[Item]  # worst first
     services: list[Item]  # worst first
     alerts: list[Item]  # firing first
@@ -44,7 +47,8 @@ def make(
     found = figures(states, policies)
     if found is None:
         return None
-    newest = policies.newest
+    newest, grace = policies.newest, timedelta(0) if follows_events else None
+    clocks, chances = foretell(states, policies, found.now, grace)
     pairs = burning(found.judgements, newest, found.now)
     slas = items.sla_items(found.judgements, pairs, sla_states(found.judgements, pairs, newest), newest)
     shown = items.alert_items(alerts)
@@ -53,8 +57,10 @@ def make(
         wall=wall,
         now=found.now,
         policies=policies,
-        grace=timedelta(0) if follows_events else None,
+        grace=grace,
         figures=found,
+        chances=chances,
+        expected=expected(clocks),
         slas=slas,
         services=services,
         alerts=shown,

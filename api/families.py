@@ -47,6 +47,12 @@ FAMILIES: Final[Mapping[str, Family]] = {
     Metric.CLOCKS_AT_RISK: Family(
         "gauge", ("clock",), "each", "Running clocks that have used the share of their target that the policy states."
     ),
+    Metric.CLOCKS_EXPECTED_BREACHES: Family(
+        "gauge",
+        ("clock",),
+        "each",
+        "Breaches to be expected of the clocks that run: their chances, as far as known, added up.",
+    ),
     Metric.INDICATOR: Family(
         "gauge", ("indicator", "dimension", "window"), "single", _of_indicators("Service-quality indicators.")
     ),

@@ -46,7 +46,7 @@ def every(made_of: Material) -> Iterator[Part]:
     board = made_of.board
     newest = board.policies.newest
     yield from of_slas(board.figures.judgements, newest)
-    yield from of_clocks(clock_counts(made_of.clocks))
+    yield from of_clocks(clock_counts(made_of.clocks), board.expected)
     yield from of_indicators(board.figures.indicators)
     yield from of_response_times(made_of.published)
     yield from of_ledger(board.ledger)
@@ -77,8 +77,8 @@ def clock_counts(counted: pl.DataFrame) -> pl.DataFrame:
     return named.sort("clock", "outcome", *LABELS)
 
 
-def of_clocks(counted: pl.DataFrame) -> Iterator[Part]:
-    """How many clocks there are, run and are at risk."""
+def of_clocks(counted: pl.DataFrame, expected: pl.DataFrame) -> Iterator[Part]:
+    """How many clocks there are, run, are at risk and will probably be breached (chance.EXPECTED)."""
     keys = ("clock", *LABELS)
 
     def of(*outcomes: Outcome) -> pl.DataFrame:
@@ -87,8 +87,19 @@ def of_clocks(counted: pl.DataFrame) -> Iterator[Part]:
         return counted.group_by(keys).agg(value).sort(keys)
 
     yield Part(Metric.CLOCKS).add(counted, ("clock", "outcome", *LABELS))
-    yield Part(Metric.CLOCKS_OPEN).add(of(Outcome.OPEN, Outcome.AT_RISK), keys)
+    open_ = of(Outcome.OPEN, Outcome.AT_RISK)
+    yield Part(Metric.CLOCKS_OPEN).add(open_, keys)
     yield Part(Metric.CLOCKS_AT_RISK).add(of(Outcome.AT_RISK), keys)
+    likely = open_.join(
+        expected.with_columns(pl.col("clock").cast(pl.String)),
+        on=keys,
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    # None is to be expected where none runs; where some do and no chance is known, nothing is said.
+    breaches = pl.when(pl.col("value") == 0).then(0.0).otherwise("breaches").round(4).alias("breaches")
+    yield Part(Metric.CLOCKS_EXPECTED_BREACHES).add(likely.with_columns(breaches), keys, "breaches")
 
 
 def of_indicators(indicators: pl.DataFrame) -> Iterator[Part]:

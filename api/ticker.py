@@ -31,6 +31,7 @@ from api.stream import ALERT, TICK, VERDICT
 from monitor.frames import ALERTS
 from monitor.names import LABELS
 from monitor.policy import PolicySet
+from monitor.running import as_of_now
 
 log = structlog.get_logger(__name__)
 
@@ -115,7 +116,8 @@ class Ticker:
             if board is None:
                 return _Made(None, self._exposition(), [], b"")
             changed = verdicts.with_labels(told.verdicts, states)
-            nearest = verdicts.as_of_now(board.figures.running.head(CLOCKS_SHOWN), states, policies, board.grace)
+            nearest = as_of_now(board.figures.running.head(CLOCKS_SHOWN), states, policies, board.grace)
+            nearest = verdicts.foretold(nearest, states, board)
             seconds = round(time.perf_counter() - began, 6)
             made_of = metric_parts.material(board, states, context.stream.clients, seconds)
         self._number += 1

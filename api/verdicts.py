@@ -1,31 +1,29 @@
 """Verdicts of live cases as the API shows them: found in the partitions' states, put into words for one page.
 
 A partition's verdicts lie in one frame without labels. What a request asks for is filtered there, by number of series,
-and only the rows of one page get their labels and their texts. How long a running clock has run changes by the second
-and is not state: it is derived again, as of the partition's `now`, for the cases of the page.
+and only the rows of one page get their labels and their texts.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 import polars as pl
 
+from api.board import Board
 from api.cursors import Order
 from api.shapes import fits, instant, instant_text, labels_of, seconds_of
-from monitor import clocks
 from monitor.frames import LABEL_COLUMNS, empty
 from monitor.names import LABELS, Outcome
 from monitor.policy import PolicySet
+from monitor.running import with_used
 from monitor.state import STATE_VERDICTS, State
 
 States = Mapping[int, State]
 
 FOUND: Final = {**STATE_VERDICTS, "partition": pl.Int32()}
-RUNNING: Final = (Outcome.OPEN, Outcome.AT_RISK)
 BY_DECIDED: Final = Order(("decided", "case", "clock", "cycle"), (True, False, False, False))
+BY_CHANCE: Final = Order(("chance", "due", "case", "clock", "cycle"), (True, False, False, False, False))
 BY_DUE: Final = Order(("due", "case", "clock", "cycle"), (False, False, False, False))
-_KEYS: Final = ["case_key", "clock", "cycle"]
 _BARE: Final = (Outcome.EXCLUDED, Outcome.INCONSISTENT)  # rows that say no more than that
 
 
@@ -52,24 +50,10 @@ def with_labels(rows: pl.DataFrame, states: States) -> pl.DataFrame:
     return rows.join(series, on=["partition", "series"], how="left", maintain_order="left")
 
 
-def as_of_now(rows: pl.DataFrame, states: States, policies: PolicySet, grace: timedelta | None) -> pl.DataFrame:
-    """FOUND with `elapsed` and `paused` of running clocks up to their partition's `now`."""
-    running = rows.filter(pl.col("stopped").is_null() & ~pl.col("outcome").is_in(_BARE))
-    derived = []
-    for (partition,), group in running.group_by("partition"):
-        assert isinstance(partition, int)
-        state = states.get(partition)
-        if state is None or state.now is None:
-            continue
-        history = state.history.of(group["case_key"].unique())
-        derived.append(clocks.derive(history, policies, state.now, grace).select(*_KEYS, "elapsed", "paused"))
-    if not derived:
-        return rows
-    fresh = pl.concat(derived)
-    joined = rows.join(fresh, on=_KEYS, how="left", suffix="_now", maintain_order="left")
-    return joined.with_columns(pl.coalesce(name, f"{name}_now").alias(name) for name in ("elapsed", "paused")).select(
-        rows.columns
-    )
+def foretold(rows: pl.DataFrame, states: States, board: Board) -> pl.DataFrame:
+    """FOUND of running clocks with labels, and whole, used (see `running.with_used`) and CHANCES."""
+    known = with_used(rows, states, board.policies, board.grace)
+    return pl.concat([known, board.chances.of(known)], how="horizontal")
 
 
 def verdict_items(rows: pl.DataFrame, policies: PolicySet) -> list[dict[str, Any]]:
@@ -108,13 +92,12 @@ def verdict_items(rows: pl.DataFrame, policies: PolicySet) -> list[dict[str, Any
 
 
 def clock_items(rows: pl.DataFrame, states: States) -> list[dict[str, Any]]:
-    """One dict a row of FOUND with labels and elapsed time as of now, as `/v1/clocks` shows it."""
+    """One dict a row of `foretold` with elapsed time as of now, as `/v1/clocks` shows it."""
     now = pl.DataFrame(
         [(partition, state.now) for partition, state in states.items()],
         schema={"partition": pl.Int32(), "at": STATE_VERDICTS["due"]},
         orient="row",
     )
-    whole = pl.coalesce("target", pl.col("due") - pl.col("started") - pl.col("paused"))
     texts = rows.join(now, on="partition", how="left", maintain_order="left").select(
         "case",
         pl.col("clock").cast(pl.String),
@@ -124,10 +107,10 @@ def clock_items(rows: pl.DataFrame, states: States) -> list[dict[str, Any]]:
         instant_text("started").alias("started"),
         instant_text("due").alias("due"),
         ((pl.col("due") - pl.col("at")).dt.total_microseconds() / 1e6).round(3).alias("remaining_seconds"),
-        (pl.col("elapsed").dt.total_microseconds() / whole.dt.total_microseconds())
-        .replace([float("inf"), float("nan")], None)
-        .round(4)
-        .alias("used_ratio"),
+        pl.col("used").round(4).alias("used_ratio"),
+        pl.col("chance").round(4).alias("chance_ratio"),
+        "chance_n",
+        "chance_alike",
         seconds_of("elapsed").alias("elapsed_seconds"),
         seconds_of("target").alias("target_seconds"),
         (pl.col("due").is_null()).alias("paused"),

@@ -7,12 +7,14 @@ import polars as pl
 
 from consumers.files_read import Gathered, read
 from monitor import clocks
+from monitor.chance import foretell
 from monitor.dedup import unseen
 from monitor.engine import step
 from monitor.events import Read
 from monitor.frames import HISTORY, IDS, empty
 from monitor.names import Kind
 from monitor.policy import PolicySet
+from monitor.running import OPEN
 from monitor.state import State
 from monitor.summary import summary
 
@@ -54,3 +56,11 @@ def verdicts(replayed: Replayed, policies: PolicySet) -> pl.DataFrame:
     measured = replayed.read.events.filter(pl.col("kind") == str(Kind.MEASURED))
     settled = clocks.measured(unseen(measured, empty(HISTORY), empty(IDS)).events, policies, now)
     return pl.concat([live, settled])
+
+
+def running(replayed: Replayed, policies: PolicySet) -> pl.DataFrame:
+    """Open clocks as of `now`, with their chances (`chance.foretell`), the likeliest to breach first."""
+    found = foretell({0: replayed.state}, policies, replayed.now, timedelta(0)).clocks
+    order = ("chance", "due", "case", "clock", "cycle")
+    open_ = found.filter(pl.col("outcome").is_in(OPEN))
+    return open_.sort(order, descending=[True, False, False, False, False], nulls_last=True)

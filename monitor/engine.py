@@ -16,6 +16,7 @@ from monitor.admission import admit
 from monitor.calendars import NEVER
 from monitor.cases import instants, ordered
 from monitor.cells import contributions
+from monitor.chance.course import reached
 from monitor.dedup import Unseen, unseen
 from monitor.events import Read
 from monitor.frames import (
@@ -85,7 +86,7 @@ def step(
     admitted = _admit(state, policies, live, settled)
 
     old = state.contributions.of(touched)
-    new = contributions(admitted.verdicts, admitted.facts)
+    new = pl.concat([contributions(admitted.verdicts, admitted.facts), reached(admitted.verdicts, policies)])
     of_measured = contributions(*admitted.settled)
     emitted = (new, old.with_columns(-pl.col("n", "total")), of_measured)
     cells = add_up_cells(pl.concat([rows.select(list(CELLS)) for rows in emitted]))

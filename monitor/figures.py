@@ -14,10 +14,11 @@ from monitor.frames import INSTANT, LABEL_COLUMNS, Columns, conform, empty
 from monitor.indicators import INDICATORS, indicators
 from monitor.names import Clock, Outcome
 from monitor.policy import PolicySet
+from monitor.running import OPEN, running
 from monitor.slas import judgements
 from monitor.slas.counts import Counts
 from monitor.slas.objectives import measures
-from monitor.state import STATE_VERDICTS, State
+from monitor.state import State
 from monitor.summary import ledger
 from monitor.windows import WINDOWS, read
 
@@ -32,13 +33,6 @@ SHOWN_INDICATORS: Final[Columns] = {
     **{name: dtype for name, dtype in INDICATORS.items() if name in ("value", "low", "high", "n")},
 }
 
-# Running clocks that have a target, with the labels of their series.
-RUNNING: Final[Columns] = {
-    **{name: dtype for name, dtype in STATE_VERDICTS.items() if name not in ("series", "old_outcome", "change")},
-    "partition": pl.Int32(),
-    **LABEL_COLUMNS,
-}
-
 # How many clocks run, by group (everything, or one value of one label).
 STANDING: Final[Columns] = {
     **LABEL_COLUMNS,
@@ -51,8 +45,6 @@ STANDING: Final[Columns] = {
 
 # Where each partition stands.
 PARTITIONS: Final[Columns] = {"partition": pl.Int32(), "now": INSTANT, "newest_event": INSTANT}
-
-_OPEN: Final = (Outcome.OPEN, Outcome.AT_RISK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +78,7 @@ def figures(
     if now is None:
         return None
     newest_policy = policies.newest
-    clocks = _clocks(states)
+    clocks = running(states)
     return Figures(
         now=now,
         partitions=_partitions(states),
@@ -121,28 +113,16 @@ def _partitions(states: Mapping[int, State]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(PARTITIONS), orient="row")
 
 
-def _clocks(states: Mapping[int, State]) -> pl.DataFrame:
-    """All running clocks that have a target (RUNNING)."""
-    running = pl.col("stopped").is_null() & pl.col("outcome").is_in([*_OPEN, Outcome.BREACHED])
-    parts = [
-        state.verdicts_where(running)
-        .with_columns(partition=pl.lit(partition))
-        .join(state.series, on="series", how="left")
-        for partition, state in sorted(states.items())
-    ]
-    return pl.concat([conform(part, RUNNING) for part in parts]) if parts else empty(RUNNING)
-
-
 def _nearest(clocks: pl.DataFrame, number: int) -> pl.DataFrame:
     order = ("due", "case", "clock", "cycle")
-    return clocks.filter(pl.col("outcome").is_in(_OPEN)).sort(order, nulls_last=True).head(number)
+    return clocks.filter(pl.col("outcome").is_in(OPEN)).sort(order, nulls_last=True).head(number)
 
 
 def _standing(clocks: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
     outcome = pl.col("outcome")
     waits = pl.col("clock") == Clock.FIRST_RESPONSE
     counts = (
-        outcome.is_in(_OPEN).sum().alias("open"),
+        outcome.is_in(OPEN).sum().alias("open"),
         (outcome == Outcome.AT_RISK).sum().alias("at_risk"),
         (outcome == Outcome.BREACHED).sum().alias("breached"),
         waits.sum().alias("waiting"),

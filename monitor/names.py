@@ -141,7 +141,21 @@ CASE_MEASURES = (
     "audit.failed",
 )
 
-MEASURES = CLOCK_MEASURES + CASE_MEASURES
+# How far a clock with a target got before it was met, or that it was breached: see monitor/chance/course.py.
+REACHED = tuple(f"{clock}.reached" for clock in CLOCKS)
+
+MEASURES = CLOCK_MEASURES + CASE_MEASURES + REACHED
+
+
+class Alike(StrEnum):
+    """What a clock has in common with those that its chance to breach is learned from, the widest first."""
+
+    CLOCK = "clock"
+    SERVICE = "service"
+    PRIORITY = "service_priority"
+    TARGET = "service_priority_target"  # and a target of about the same length
+    LABELS = "labels_target"  # all labels of the policy, and such a target
+
 
 # --- the ledger ---
 LEDGER = ("read", "counted", "duplicate", "conflicting", "late", "rejected", "overflowed", "corrected")
@@ -160,6 +174,7 @@ class Metric(StrEnum):
     CLOCKS = "sqm_clocks"
     CLOCKS_OPEN = "sqm_clocks_open"
     CLOCKS_AT_RISK = "sqm_clocks_at_risk"
+    CLOCKS_EXPECTED_BREACHES = "sqm_clocks_expected_breaches"
     INDICATOR = "sqm_indicator"
     INDICATOR_N = "sqm_indicator_n"
     RESPONSE_TIME = "sqm_response_time_seconds"

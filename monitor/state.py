@@ -34,7 +34,7 @@ from monitor.frames import (
 from monitor.names import LABELS
 from monitor.rows import Rows
 
-SEMANTICS: Final = 1  # raised whenever any verdict or contribution could change
+SEMANTICS: Final = 2  # raised whenever any verdict or contribution could change
 SLICES: Final = 16  # a power of two
 
 Delta = dict[str, pl.DataFrame]

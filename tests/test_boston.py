@@ -63,6 +63,14 @@ def test_breached_clocks_are_those_closed_late_and_those_still_open(tmp_path: Pa
     assert rows.height == sum(CLOCK.values()) - CLOCK["no_target"] + 571
 
 
+def test_open_promises_are_told_with_their_chance() -> None:
+    for_people = [argument for argument in command(DATA) if argument != "--json"]
+    said = subprocess.run(for_people, capture_output=True, check=True, text=True).stdout
+    assert "Of 571 open clocks 300 breaches are to be expected" in said
+    likeliest = next(line.split() for line in said.splitlines() if line.startswith("101001241785"))
+    assert likeliest == ["101001241785", "promise", "7d", "19h", "98%", "98%", "2,197"]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_shuffle_of_the_file_gives_the_same_figures(summary: dict[str, Any], tmp_path: Path, seed: int) -> None:
     header, *rows = gzip.decompress(DATA.read_bytes()).splitlines(keepends=True)

@@ -20,9 +20,9 @@ from api.commands.common import (
     write_rows,
 )
 from api.commands.options import with_settings
-from api.commands.tables import print_summary
+from api.commands.tables import print_running, print_summary
 from consumers.files_read import Gathered, gather, read, sources
-from consumers.replay import Replayed, fold, verdicts
+from consumers.replay import Replayed, fold, running, verdicts
 from consumers.settings import Settings
 from consumers.tables import FileError
 from monitor.events import Read
@@ -210,6 +210,7 @@ def _print(result: Replayed, policies: PolicySet, *, as_json: bool) -> None:
         _print_json(result.summary)
     else:
         print_summary(result.summary, policies, result.now)
+        print_running(running(result, policies), result.now)
 
 
 def _print_json(value: dict[str, Any]) -> None:

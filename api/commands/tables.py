@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from monitor.indicators import BY_ID
 from monitor.names import OUTCOMES
 from monitor.policy import PolicySet
 from monitor.policy.values import instant_text
+
+RUNNING_SHOWN = 10
 
 Summary = Mapping[str, Any]
 
@@ -24,6 +28,32 @@ def print_summary(summary: Summary, policies: PolicySet, now: datetime) -> None:
         if table.row_count:
             console.print()
             console.print(table)
+
+
+def print_running(clocks: pl.DataFrame, now: datetime) -> None:
+    """How many breaches are to be expected, and the open clocks that are the likeliest to breach.
+
+    :param clocks: with CHANCES, the likeliest first
+    """
+    known = clocks.filter(pl.col("chance").is_not_null())
+    if not known.height:
+        return
+    console = Console(highlight=False)
+    few = clocks.height - known.height
+    more = f"; of {few:,} more too few like them are known" if few else ""
+    console.print(f"\nOf {known.height:,} open clocks {known['chance'].sum():,.0f} breaches are to be expected{more}")
+    listed = table("Likeliest to breach", "case", "clock", "due in", "used", "chance", "of", text=2)
+    for row in known.head(RUNNING_SHOWN).iter_rows(named=True):
+        due = "paused" if row["due"] is None else _span(max((row["due"] - now).total_seconds(), 0))
+        figures = due, f"{row['used']:.0%}", _chance(row["chance"]), f"{row['chance_n']:,}"
+        listed.add_row(escape(row["case"]), row["clock"], *figures)
+    console.print()
+    console.print(listed)
+
+
+def _chance(chance: float) -> str:
+    """Never 0 % or 100 %: nothing is certain while a clock runs."""
+    return "< 1%" if chance < 0.01 else "> 99%" if chance > 0.99 else f"{chance:.0%}"
 
 
 def _ledger(ledger: Summary) -> str:

@@ -18,6 +18,7 @@ from monitor.cases import Cases, ordered
 from monitor.explain import explain
 from monitor.keys import keys_of
 from monitor.names import LABELS, Kind, Phase
+from monitor.running import as_of_now
 from monitor.state import State
 
 router = APIRouter(prefix="/v1", tags=["cases"])
@@ -74,7 +75,7 @@ def case(
         number, state = next(iter(held.items()))
         history = state.history.of(key)
         rows = verdicts.find(held, pl.col("case_key").is_in(key.implode()), {}).sort("clock", "cycle")
-        rows = verdicts.as_of_now(verdicts.with_labels(rows, states), states, board.policies, board.grace)
+        rows = as_of_now(verdicts.with_labels(rows, states), states, board.policies, board.grace)
     cases = ordered(history)
     explanation = explain(history, board.policies, state.now or board.now, board.grace, MOST_CLOCKS)
     return Case.model_validate(

@@ -14,6 +14,7 @@ from api.shapes import AskedInstant, Instant, LabelValues, Next, Paging, Shape
 from monitor.frames import INSTANT
 from monitor.keys import keys_of
 from monitor.names import Change, Clock, Outcome
+from monitor.running import as_of_now
 
 router = APIRouter(prefix="/v1", tags=["verdicts"])
 
@@ -89,5 +90,5 @@ def listed(here: Here, board: Newest, query: Annotated[VerdictQuery, Query()]) -
             cursor=query.cursor,
             bound=cursors.binding("verdicts", query.filters()),
         )
-        rows = verdicts.as_of_now(verdicts.with_labels(page.rows, states), states, board.policies, board.grace)
+        rows = as_of_now(verdicts.with_labels(page.rows, states), states, board.policies, board.grace)
     return VerdictList.model_validate({"items": verdicts.verdict_items(rows, board.policies), "next": page.next})

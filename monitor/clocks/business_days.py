@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from monitor.calendars import NEVER
+from monitor.calendars import NEVER, Calendar
 from monitor.cases import Ints
 from monitor.clocks.pauses import Active, bisect
 
@@ -41,9 +41,9 @@ def _due(active: Active, case: Ints, base: Ints, days: Ints, stop: Ints) -> Ints
     return due
 
 
-def share_of_days(active: Active, case: Ints, base: Ints, days: Ints) -> Ints:
+def span_of_days(calendar: Calendar, base: Ints, days: Ints) -> Ints:
     """Calendar time from `base` to the due without pauses: what a share of the target is a share of."""
-    unpaused = active.calendar.days_later(base, days)
+    unpaused = calendar.days_later(base, days)
     known = unpaused < NEVER
-    span = active.calendar.position(np.where(known, unpaused, base)) - active.calendar.position(base)
+    span = calendar.position(np.where(known, unpaused, base)) - calendar.position(base)
     return np.where(known, span, NEVER)

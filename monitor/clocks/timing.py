@@ -7,7 +7,7 @@ import numpy as np
 
 from monitor.calendars import NEVER
 from monitor.cases import Cases, Ints
-from monitor.clocks.business_days import due_in_days, share_of_days
+from monitor.clocks.business_days import due_in_days, span_of_days
 from monitor.clocks.pauses import Active, Stretches, paused
 from monitor.clocks.rules import Rules
 from monitor.names import Kind
@@ -57,7 +57,7 @@ class Timing:
             amount = self.rules.risk[line[rows]]
             risk[rows] = self._reached(active, case[rows], line[rows], base[rows], amount)
             for some, days in self._in_days(line, rows):
-                span = share_of_days(active, case[some], base[some], days)
+                span = span_of_days(active.calendar, base[some], days)
                 amount = self.rules.share_of(line[some], np.zeros_like(span), span)
                 risk[some] = self._reached(active, case[some], line[some], base[some], amount)
         return risk

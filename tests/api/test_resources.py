@@ -106,6 +106,20 @@ async def test_clocks_come_in_the_order_in_which_they_fall_due(http: httpx2.Asyn
     assert (paused["clock"], paused["elapsed_seconds"], paused["used_ratio"]) == ("resolution", 3600, 0.0417)
 
 
+async def test_clocks_come_in_the_order_of_their_chance_to_breach(http: httpx2.AsyncClient) -> None:
+    rows = await walk(http, "/v1/clocks?order=chance&limit=3")
+    chances = [row["chance_ratio"] for row in rows if row["chance_ratio"] is not None]
+    assert len(chances) == 2
+    assert chances == sorted(chances, reverse=True)
+    assert {row["chance_ratio"] for row in rows[2:]} == {None}  # too few are known, and their number is told
+    assert all(row["chance_n"] is not None and row["chance_alike"] is None for row in rows[2:])
+    likeliest = rows[0]
+    assert (likeliest["case"], likeliest["clock"], likeliest["used_ratio"]) == ("INC-004", "promise", 0.8333)
+    assert (likeliest["chance_n"], likeliest["chance_alike"]) == (3, "service")
+    by_due = await walk(http, "/v1/clocks?order=due")
+    assert sorted(map(str, by_due)) == sorted(map(str, rows))
+
+
 async def test_clocks_past_due_are_listed_when_asked_for(http: httpx2.AsyncClient) -> None:
     rows = await items(http, "/v1/clocks?outcome=breached&clock=first_response")
     assert len(rows) == 5

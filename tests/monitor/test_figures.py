@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import polars as pl
 
-from monitor.figures import PARTITIONS, RUNNING, SHOWN, SHOWN_INDICATORS, STANDING, Figures, figures
+from monitor.figures import PARTITIONS, SHOWN, SHOWN_INDICATORS, STANDING, Figures, figures
 from monitor.frames import JUDGEMENTS
+from monitor.running import RUNNING
 from monitor.state import State
 from tests.monitor.minutes import Lives, at, policy, state_of
 
