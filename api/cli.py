@@ -66,7 +66,7 @@ def _sqm(
 def main() -> None:
     """The entry point: what one sentence explains is said so, with exit code 2."""
     try:
-        application(*(name for name in sys.argv[1:2] if name in COMMANDS))()
+        application(*(name for name in sys.argv[1:2] if name in COMMANDS))(prog_name="sqm")
     except KeyboardInterrupt:
         os._exit(130)  # threads that wait for a network would hold it up
     except Exception as error:

@@ -27,6 +27,7 @@ ADDRESSES = [
     "/v1/clocks",
     "/v1/cases/{id}",
     "/v1/ledger",
+    "/v1/recent",
     "/v1/rejected",
     "/v1/policy",
     "/v1/stream",
