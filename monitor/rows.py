@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +74,20 @@ class _Chunk:
             assert self._gone is not None
             self._left = self._rows.filter(pl.Series(~self._gone))
         return self._left
+
+    def where(self, condition: pl.Expr) -> pl.DataFrame:
+        return self._rows.filter(condition if self._gone is None else condition & pl.lit(pl.Series(~self._gone)))
+
+    def least(self, column: str) -> Any:
+        values = self._rows[column]
+        return (values if self._gone is None else values.filter(pl.Series(~self._gone))).min()
+
+    def part(self, number: int, of: int) -> pl.DataFrame:
+        size = 2**64 // of
+        begin = np.searchsorted(self._low, np.uint64(size * number))
+        end = np.searchsorted(self._low, np.uint64(size * (number + 1) - 1), side="right")
+        places = np.sort(self._place[begin:end])
+        return self._rows[places if self._gone is None else places[~self._gone[places]]]
 
     def _index(self) -> tuple[Lows, Ints]:
         """Lower halves, ascending, and places in `rows()`."""
@@ -167,13 +181,18 @@ class Rows:
 
     def least(self, column: str) -> object | None:
         """The least value of a column over all rows; None where there is none."""
-        values = [value for chunk in self._chunks if (value := chunk.rows()[column].min()) is not None]
+        values = [value for chunk in self._chunks if (value := chunk.least(column)) is not None]
         return min(values) if values else None
 
     def where(self, condition: pl.Expr) -> pl.DataFrame:
         """The rows that fulfil a condition."""
-        found = [rows for chunk in self._chunks if (rows := chunk.rows().filter(condition)).height]
+        found = [rows for chunk in self._chunks if (rows := chunk.where(condition)).height]
         return pl.concat(found) if found else empty(self.columns)
+
+    def part(self, number: int, of: int) -> pl.DataFrame:
+        """The rows of one part of all keys, of so many (a power of two from 4 on) of the same size; see `part_of`."""
+        parts = [chunk.part(number, of) for chunk in self._chunks]
+        return pl.concat(parts) if parts else empty(self.columns)
 
     def _hits(self, keys: pl.Series) -> list[tuple[_Chunk, Ints]]:
         if len(keys) == 0 or not self._chunks:
@@ -181,6 +200,11 @@ class Rows:
         wanted = _Wanted.of(keys)
         found = ((chunk, chunk.places(wanted)) for chunk in self._chunks)
         return [(chunk, places) for chunk, places in found if len(places)]
+
+
+def part_of(key: str, of: int) -> pl.Expr:
+    """In which of so many parts a key lies: told by the upper bits of its lower half."""
+    return (pl.col(key).cast(pl.UInt64, wrap_numerical=True) // (2**64 // of)).cast(pl.Int32)
 
 
 def _low(keys: pl.Series) -> Lows:

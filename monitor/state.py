@@ -32,7 +32,7 @@ from monitor.frames import (
     empty,
 )
 from monitor.names import LABELS
-from monitor.rows import Rows
+from monitor.rows import Rows, part_of
 
 SEMANTICS: Final = 2  # raised whenever any verdict or contribution could change
 SLICES: Final = 16  # a power of two
@@ -103,7 +103,9 @@ class Table:
     def slice_of(self) -> pl.Expr:
         if self.key is None:
             return pl.lit(0, dtype=pl.Int32)
-        return (pl.col(self.key).cast(pl.Int64, wrap_numerical=True) & (SLICES - 1)).cast(pl.Int32)
+        if self.columns[self.key] == KEY:
+            return part_of(self.key, SLICES)
+        return (pl.col(self.key) % SLICES).cast(pl.Int32)
 
 
 TABLES: Final[dict[str, Table]] = {
@@ -220,14 +222,14 @@ class State:
     # --- snapshots ---
     def slice(self, number: int) -> Delta:
         """The rows of one slice: a delta that makes them from nothing."""
-        whole: Delta = {
-            "history": self.history.frame(),
-            "verdicts": self.verdicts,
-            "contributions": self.contributions.frame(),
-            "wakes": self.wakes.frame(),
-            "ids": self.ids.frame(),
+        keyed = {
+            "history": self.history,
+            "verdicts": self._verdicts,
+            "contributions": self.contributions,
+            "wakes": self.wakes,
+            "ids": self.ids,
         }
-        parts = {name: rows.filter(TABLES[name].slice_of() == number) for name, rows in whole.items()}
+        parts: Delta = {name: rows.part(number, SLICES) for name, rows in keyed.items()}
         parts[TIER_CELLS] = self.tiers.rows(number, SLICES)
         if number == 0:
             parts |= self._unsliced()

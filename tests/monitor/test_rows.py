@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.frames import KEY
-from monitor.rows import Rows
+from monitor.rows import Rows, part_of
 
 COLUMNS = {"key": KEY, "n": pl.Int64()}
 
@@ -68,3 +68,16 @@ def test_the_least_value_is_taken_over_all_chunks_and_is_none_without_rows() -> 
     for n in (5, 2, 9):
         table.add(rows_of([(n, n)]))
     assert table.least("n") == 2
+
+
+@given(st.lists(st.tuples(st.integers(-(2**127), 2**127 - 1), st.integers(0, 9)), max_size=40), st.integers(2, 6))
+def test_parts_hold_every_row_once_and_where_it_is_told(pairs: list[tuple[int, int]], bits: int) -> None:
+    table = Rows(COLUMNS, "key")
+    for place in range(0, len(pairs), 7):
+        table.add(rows_of(pairs[place : place + 7]))
+    gone = {key for key, _ in pairs[::3]}
+    table.remove(keys(*gone))
+    parts = [table.part(number, 2**bits) for number in range(2**bits)]
+    assert sorted(row for part in parts for row in part.rows()) == sorted(p for p in pairs if p[0] not in gone)
+    for number, part in enumerate(parts):
+        assert set(part.select(part_of("key", 2**bits)).to_series()) <= {number}
