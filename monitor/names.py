@@ -72,6 +72,7 @@ class Change(StrEnum):
     AT_RISK = "at_risk"
     CORRECTED = "corrected"  # an event proves the published verdict wrong
     REOPENED = "reopened"  # a later event moved on from it
+    RESTATED = "restated"  # no event did: it is judged by other rules than before
 
 
 class Refusal(StrEnum):

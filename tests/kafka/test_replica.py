@@ -154,7 +154,7 @@ async def test_a_worker_waits_for_policies_and_says_so(own: Settings) -> None:
         await until(lambda: read_so_far(replica) == len(lives(10)))
         assert worker.health.trouble() is None
         states = list(replica.states.values())
-        assert {state.policies for state in states if state.policies} == {policies().digest}
+        assert {state.policies for state in states if state.policies} == {policies().judging}
 
 
 async def test_policies_that_cannot_be_read_leave_those_in_force(own: Settings) -> None:
@@ -186,7 +186,7 @@ async def test_a_new_policy_judges_the_live_cases_anew(own: Settings) -> None:
         before = figures(replica.states)["clocks"]["first_response"]
         assert before["breached"] == 0
         await publish(own.kafka, policies())
-        await until(lambda: {state.policies for state in replica.states.values()} == {policies().digest})
+        await until(lambda: {state.policies for state in replica.states.values()} == {policies().judging})
         after = figures(replica.states)["clocks"]["first_response"]
         assert after["breached"] > 20
         assert sum(after.values()) == sum(before.values())
