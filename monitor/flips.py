@@ -1,11 +1,18 @@
 """Flips: the verdicts that another policy, or another version of the rules, judges differently."""
 
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
 
-from monitor.frames import CLOCK, INSTANT, LABEL_COLUMNS, OUTCOME, Columns, conform
-from monitor.names import LABELS, Outcome
+from monitor.cases import ordered
+from monitor.clocks import derive
+from monitor.frames import CLOCK, INSTANT, LABEL_COLUMNS, OUTCOME, Columns, conform, empty
+from monitor.names import LABELS, Clock, Outcome
+from monitor.policy import PolicySet, Sla
+from monitor.policy.conditions import fits
+from monitor.state import State
 
 # One clock of one case (one cycle of it) whose outcome differs. `no_target`: there is no verdict.
 FLIPS: Final[Columns] = {
@@ -21,6 +28,14 @@ FLIPS: Final[Columns] = {
     "old_line": pl.Int16(),  # number of the target line in that version; null: no target
     "new_line": pl.Int16(),
     **LABEL_COLUMNS,  # of the new verdict; of the old one where there is no new one
+}
+
+# How many verdicts turn in the same way, of a clock or of an objective.
+COUNTS: Final[Columns] = {
+    "of": pl.String(),  # a clock, or the id of an objective
+    "old_outcome": OUTCOME,
+    "new_outcome": OUTCOME,
+    "n": pl.Int64(),
 }
 _KEYS: Final = ("case", "clock", "cycle")
 _COMPARED: Final = ("outcome", "due", "policy", "line")
@@ -44,6 +59,40 @@ def flips(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     outcomes = named.with_columns(pl.col("old_outcome", "new_outcome").fill_null(Outcome.NO_TARGET.value))
     differing = outcomes.filter(pl.col("old_outcome") != pl.col("new_outcome"))
     return conform(differing, FLIPS).sort(_KEYS)
+
+
+def of_live_cases(states: Iterable[State], old: PolicySet, new: PolicySet, grace: timedelta | None) -> pl.DataFrame:
+    """What becomes of the live cases where `new` comes into force in the place of `old`, each as of its state's time.
+
+    :param grace: as for `derive`
+    :returns: FLIPS. Measured events and archived cases are no live cases: their verdicts stay
+    """
+    found = [empty(FLIPS)]
+    for state in states:
+        if state.now is not None:
+            cases = ordered(state.history.frame())
+            found.append(flips(*(derive(cases, policies, state.now, grace) for policies in (old, new))))
+    return pl.concat(found).sort(_KEYS)
+
+
+def by_clock(turned: pl.DataFrame) -> pl.DataFrame:
+    """COUNTS of FLIPS for each clock."""
+    return _counted(turned, pl.col("clock").cast(pl.String))
+
+
+def by_objective(turned: pl.DataFrame, slas: Sequence[Sla]) -> pl.DataFrame:
+    """COUNTS of FLIPS for each objective that measures a clock."""
+    parts = [
+        _counted(turned.filter((pl.col("clock") == str(sla.measure)) & fits(sla.where)), pl.lit(sla.id))
+        for sla in slas
+        if isinstance(sla.measure, Clock)
+    ]
+    return pl.concat([empty(COUNTS), *parts])
+
+
+def _counted(turned: pl.DataFrame, of: pl.Expr) -> pl.DataFrame:
+    counts = turned.group_by(of.alias("of"), "old_outcome", "new_outcome").agg(pl.len().alias("n"))
+    return conform(counts, COUNTS).sort("of", "n", "old_outcome", "new_outcome", descending=[False, True, False, False])
 
 
 def _placed(verdicts: pl.DataFrame) -> pl.DataFrame:

@@ -75,6 +75,14 @@ class Change(StrEnum):
     RESTATED = "restated"  # no event did: it is judged by other rules than before
 
 
+class PolicyRefusal(StrEnum):
+    """Why the policy files were not taken, and the policy in force stayed: log field and metric label alike."""
+
+    UNREADABLE = "unreadable"  # a file cannot be read
+    INVALID = "invalid"  # it is no policy
+    FROZEN = "frozen"  # it changes a version that has judged cases
+
+
 class Refusal(StrEnum):
     """Why an event was refused: log field, metric label and header of the rejected topic alike."""
 
@@ -189,6 +197,8 @@ class Metric(StrEnum):
     SERIES_OVERFLOWED = "sqm_series_overflowed_total"
     CURRENT_SHARE = "sqm_partitions_current_ratio"
     POLICY_INFO = "sqm_policy_info"
+    POLICY_PUBLISHED = "sqm_policy_published_timestamp_seconds"
+    POLICY_REFUSED = "sqm_policy_refused"
     BUILD_INFO = "sqm_build_info"
     ROLE_STATUS = "sqm_role_status"
     WORKER_LAG = "sqm_worker_lag_records"
