@@ -260,6 +260,7 @@ class AlertReason(StrEnum):
     NOT_SIGNIFICANT = "not_significant"  # an exact binomial test cannot tell the ratio from the goal
     STOPPED = "stopped"  # the clock stopped
     CORRECTED = "corrected"  # an event proved the verdict wrong
+    RESTATED = "restated"  # it is judged by other rules than before
     ENDED = "ended"  # the clock is no longer at risk: met, breached or excluded
     ARCHIVED = "archived"  # the case is too old to be held any longer
     BALANCED = "balanced"  # the counters are equal again
