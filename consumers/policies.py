@@ -55,13 +55,13 @@ class PolicyFollower:
         self._known = asyncio.Event()
         self.current: PolicySet | None = None
         self.log = PolicyLog()
+        self._adopted: InForce | None = None  # in force, or found unusable
         self.read = asyncio.Event()  # the topic was read to its end once
         self.health = RoleHealth("policy follower")
         self.changed: list[Callable[[PolicySet], None]] = []  # called with each new set
 
     async def first(self) -> PolicySet:
         await self._known.wait()
-        await self.read.wait()  # until then it may be one that was in force long ago
         assert self.current is not None
         return self.current
 
@@ -82,12 +82,15 @@ class PolicyFollower:
                 await asyncio.sleep(pauses.next())
 
     async def _take(self, tail: Tail, partition: TopicPartition) -> None:
-        before = self.log.in_force
         for record in (await tail.take()).get(partition, ()):
             self._read(record)
-        if self.log.in_force is not None and self.log.in_force != before:
-            await self._adopt(self.log.in_force)
-        if not self.read.is_set() and await tail.at_end(partition):
+        in_force = self.log.in_force
+        news = in_force is not None and in_force != self._adopted
+        # What is found on the way to the end may be of long ago, also where the topic is read once more.
+        if (news or not self.read.is_set()) and await tail.at_end(partition):
+            if in_force is not None and news:
+                self._adopted = in_force
+                await self._adopt(in_force)
             self.read.set()
         if self.health.status != Status.HALTED:
             gone = f"Kafka at {self._kafka.bootstrap} does not answer"
