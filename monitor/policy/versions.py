@@ -72,6 +72,9 @@ def _refusal(given: PolicySet, in_force: PolicySet, until: datetime) -> str | No
                 return f"{_title(version)} has judged cases and is frozen: {'; '.join(found[:MOST_CHANGES])}{more}"
         elif start <= until and (other := _first_until(in_force, judged, start)) is not None:
             return f"{_title(version)} is new and would judge cases that {_title(other)} has judged"
+    last = max(judged, default=_ALWAYS)
+    if last > max(_by_start(given)):
+        return f"{_title(judged[last])} has judged cases and is missing: what stands in older ones would have no effect"
     return None
 
 

@@ -209,6 +209,14 @@ def test_a_new_version_that_would_judge_what_is_judged_is_refused() -> None:
         admitted(policy(OFFICE + "---" + earlier), in_force(), JUDGED, 2026)
 
 
+def test_files_of_yesterday_without_the_version_that_judges_today_are_refused() -> None:
+    before = published(admitted(policy(OFFICE + "---" + NEWER), None, None, 2026))
+    today = datetime(2026, 3, 8, tzinfo=UTC)
+    with pytest.raises(PolicyFrozen, match="the version effective from 2026-03-07T00:00:00Z has judged .* is missing"):
+        admitted(policy(), before, today, 2026)
+    assert len(admitted(policy(NEWER), before, today, 2026).versions) == 2
+
+
 def test_a_version_that_has_judged_nothing_may_be_edited_and_withdrawn() -> None:
     before = published(admitted(policy(OFFICE + "---" + NEWER), None, None, 2026))
     edited = policy(OFFICE + "---" + NEWER.replace("6h", "5h"))
