@@ -29,14 +29,6 @@ FLIPS: Final[Columns] = {
     "new_line": pl.Int16(),
     **LABEL_COLUMNS,  # of the new verdict; of the old one where there is no new one
 }
-
-# How many verdicts turn in the same way, of a clock or of an objective.
-COUNTS: Final[Columns] = {
-    "of": pl.String(),  # a clock, or the id of an objective
-    "old_outcome": OUTCOME,
-    "new_outcome": OUTCOME,
-    "n": pl.Int64(),
-}
 _KEYS: Final = ("case", "clock", "cycle")
 _COMPARED: Final = ("outcome", "due", "policy", "line")
 
@@ -75,24 +67,14 @@ def of_live_cases(states: Iterable[State], old: PolicySet, new: PolicySet, grace
     return pl.concat(found).sort(_KEYS)
 
 
-def by_clock(turned: pl.DataFrame) -> pl.DataFrame:
-    """COUNTS of FLIPS for each clock."""
-    return _counted(turned, pl.col("clock").cast(pl.String))
-
-
-def by_objective(turned: pl.DataFrame, slas: Sequence[Sla]) -> pl.DataFrame:
-    """COUNTS of FLIPS for each objective that measures a clock."""
-    parts = [
-        _counted(turned.filter((pl.col("clock") == str(sla.measure)) & fits(sla.where)), pl.lit(sla.id))
+def of_objectives(turned: pl.DataFrame, slas: Sequence[Sla]) -> pl.DataFrame:
+    """FLIPS, and `sla`: those that an objective of a clock counts, once for each that does."""
+    counted = [
+        turned.filter((pl.col("clock") == str(sla.measure)) & fits(sla.where)).with_columns(sla=pl.lit(sla.id))
         for sla in slas
         if isinstance(sla.measure, Clock)
     ]
-    return pl.concat([empty(COUNTS), *parts])
-
-
-def _counted(turned: pl.DataFrame, of: pl.Expr) -> pl.DataFrame:
-    counts = turned.group_by(of.alias("of"), "old_outcome", "new_outcome").agg(pl.len().alias("n"))
-    return conform(counts, COUNTS).sort("of", "n", "old_outcome", "new_outcome", descending=[False, True, False, False])
+    return pl.concat([turned.clear().with_columns(sla=pl.lit("")), *counted])
 
 
 def _placed(verdicts: pl.DataFrame) -> pl.DataFrame:

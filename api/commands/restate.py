@@ -5,23 +5,26 @@ import getpass
 import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import polars as pl
 import typer
+from rich.console import Console
 
-from api.commands.common import policies_of, said
+from api.commands.common import check_output, policies_of, said
 from api.commands.failures import Unusable
-from api.commands.flip_tables import print_flips
 from api.commands.options import with_settings
+from api.commands.whatif import SUFFIXES, flip_sheets, print_sheets, turns, write_flips
 from consumers import logs
 from consumers.policies import PolicyFollower, publish
 from consumers.policy_log import Restatement
 from consumers.replica import Replica
 from consumers.settings import Settings
-from monitor.flips import of_live_cases
+from monitor.flips import of_live_cases, of_objectives
 from monitor.policy import PolicySet, restated
 from monitor.state import SEMANTICS
+from monitor.whatif import flip_rows
 
 UNCONFIRMED: Final = 1  # exit code: nothing was changed, because nobody said yes
 
@@ -32,25 +35,30 @@ def restate(
     why: Annotated[str, typer.Option(help="Why all is judged anew; kept with the restatement for ever.")],
     by: Annotated[str | None, typer.Option(help="Who does it; default: the name you are logged in with.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is done.")] = False,
-    show: Annotated[int, typer.Option(min=0, help="Cases that are shown.")] = 20,
+    flips_to: Annotated[
+        Path | None, typer.Option("--flips", help="Write each verdict that flips: .csv, .parquet or .html.")
+    ] = None,
 ) -> None:
     """Put edited versions (--policy) in the place of those that have judged, and judge the live cases anew.
 
-    First it is shown which verdicts turn. Versions with another effective_from stay as they are. What is archived, or
+    First it is shown which verdicts flip. Versions with another effective_from stay as they are. What is archived, or
     was measured elsewhere, keeps its verdict.
     """
     if "log_level" not in settings.model_fields_set:
         settings = settings.model_copy(update={"log_level": "warning"})
     logs.configure(settings)
+    check_output(flips_to, "flips", SUFFIXES)
     if not settings.policy:
         raise Unusable("name the files to judge anew by: --policy FILE (several with commas)")
     if not why.strip():
         raise Unusable("--why is empty: say why all is judged anew; it is kept with the restatement")
     given = policies_of(settings.policy)
-    asyncio.run(_restate(settings, given, why.strip(), by or getpass.getuser(), yes=yes, show=show))
+    asyncio.run(_restate(settings, given, why.strip(), by or getpass.getuser(), flips_to, yes=yes))
 
 
-async def _restate(settings: Settings, given: PolicySet, why: str, by: str, *, yes: bool, show: int) -> None:
+async def _restate(
+    settings: Settings, given: PolicySet, why: str, by: str, flips_to: Path | None, *, yes: bool
+) -> None:
     follower, replica = PolicyFollower(settings.kafka), Replica(settings, alerts=False)
 
     async def work() -> None:
@@ -61,8 +69,7 @@ async def _restate(settings: Settings, given: PolicySet, why: str, by: str, *, y
             return
         await replica.until_caught_up()
         turned = await asyncio.to_thread(_turned, replica, in_force, wanted, settings)
-        print_flips(turned, in_force, wanted, show)
-        said.print(f"{turned.height:,} verdicts of {turned['case'].n_unique():,} live cases turn.", markup=False)
+        _show(turned, in_force, wanted, flips_to)
         if not yes and not _confirmed():
             said.print("Nothing was changed.")
             raise typer.Exit(UNCONFIRMED)
@@ -95,6 +102,16 @@ def _turned(replica: Replica, old: PolicySet, new: PolicySet, settings: Settings
     grace = timedelta(0) if settings.clock == "event" else None
     with replica.reading() as states:
         return of_live_cases(states.values(), old, new, grace)
+
+
+def _show(turned: pl.DataFrame, old: PolicySet, new: PolicySet, flips_to: Path | None) -> None:
+    rows, objectives = flip_rows(turned, old, new), of_objectives(turned, new.newest.slas)
+    shown = [turns("Objectives", "sla", objectives)] if objectives.height else []
+    shown += flip_sheets(rows)
+    print_sheets(shown, Console(highlight=False))
+    if flips_to is not None:
+        write_flips(flips_to, rows, shown, f"{new.name}: what a restatement flips")
+    said.print(f"{turned.height:,} verdicts of {turned['case'].n_unique():,} live cases flip.", markup=False)
 
 
 def _confirmed() -> bool:

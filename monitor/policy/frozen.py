@@ -70,7 +70,7 @@ class FrozenCalendar(Calendar):
     rules: tuple[str, ...]
 
     def holidays_of_country(self, years: range) -> Mapping[date, str]:
-        return self.named
+        return self.named if self.holidays.country is not None else {}
 
     def zone_rules(self, years: range) -> Zone:
         return zone_of(self.rules)

@@ -84,7 +84,7 @@ async def test_an_edited_file_comes_into_force_or_is_refused_and_a_restatement_i
     # Judging anew is asked for, shown, and kept.
     (tmp_path / "stricter.yaml").write_text(stricter)
     shown = restate(tmp_path, settings, "--why", "5 minutes were promised")
-    assert (shown.returncode, "40 verdicts of 40 live cases turn" in shown.stderr) == (1, True), shown.stderr
+    assert (shown.returncode, "40 verdicts of 40 live cases flip" in shown.stderr) == (1, True), shown.stderr
     assert outcomes(sqm) == (40, 0)
     done = restate(tmp_path, settings, "--why", "5 minutes were promised", "--by", "Ann", "--yes")
     assert done.returncode == 0, done.stderr

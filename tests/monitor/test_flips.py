@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from monitor.flips import FLIPS, by_clock, by_objective, flips, of_live_cases
+from monitor.flips import FLIPS, flips, of_live_cases, of_objectives
 from monitor.policy import load
 from monitor.state import State
 from tests.monitor.lives import at, policy, verdicts
@@ -61,13 +61,15 @@ slas:
 """
 
 
-def test_flips_are_counted_by_clock_and_by_objective() -> None:
+def test_a_flip_counts_for_each_objective_that_measures_its_clock_and_series() -> None:
     turned = flips(verdicts(OLD, "10:50", **LIVES), verdicts(NEW, "10:50", **LIVES))
-    first = turned.filter(pl.col("clock") == "first_response")
-    counted = [("met", "breached", 1), ("met", "no_target", 1)]
-    assert by_clock(first).rows() == [("first_response", *row) for row in counted]
-    slas = load([("slas", SLAS)]).newest.slas
-    assert by_objective(first, slas).rows() == [("chat", *counted[0]), *(("all", *row) for row in counted)]
+    found = of_objectives(turned, load([("slas", SLAS)]).newest.slas)
+    assert found.select("sla", "case", "clock").rows() == [
+        ("chat", "late", "first_response"),
+        ("all", "free", "first_response"),
+        ("all", "late", "first_response"),
+    ]
+    assert of_objectives(turned, []).height == 0
 
 
 def test_live_cases_are_judged_by_both_as_of_the_time_of_their_state() -> None:

@@ -111,6 +111,12 @@ def test_frozen_holidays_have_names_and_end_thirty_years_ahead() -> None:
     assert version.calendars["office"].days_off(date(2057, 1, 1), date(2057, 12, 31)) == {}
 
 
+def test_a_frozen_calendar_without_its_holidays_has_only_its_weekly_hours() -> None:
+    office = in_force().newest.calendars["office"]
+    plain = office.model_copy(update={"holidays": Holidays()})
+    assert plain.days_off(date(2026, 1, 1), date(2026, 12, 31)) == {}
+
+
 def test_only_calendars_that_judge_are_frozen() -> None:
     frozen = in_force().newest.document.frozen
     assert frozen is not None
@@ -212,7 +218,7 @@ def test_a_new_version_that_would_judge_what_is_judged_is_refused() -> None:
 def test_files_of_yesterday_without_the_version_that_judges_today_are_refused() -> None:
     before = published(admitted(policy(OFFICE + "---" + NEWER), None, None, 2026))
     today = datetime(2026, 3, 8, tzinfo=UTC)
-    with pytest.raises(PolicyFrozen, match="the version effective from 2026-03-07T00:00:00Z has judged .* is missing"):
+    with pytest.raises(PolicyFrozen, match=r"the version effective from 2026-03-07T00:00:00Z has judged .* is missing"):
         admitted(policy(), before, today, 2026)
     assert len(admitted(policy(NEWER), before, today, 2026).versions) == 2
 
