@@ -64,11 +64,11 @@ class World:
         return self.follower.log.refused
 
     async def _publish(self, _: KafkaSettings, policies: PolicySet, restatement: Restatement | None = None) -> None:
-        self.published.append(policies)
         for record in records(policies, datetime.now(UTC), restatement):
             self.follower.log.read(*record)
         assert self.follower.log.in_force is not None
         await self.follower._adopt(self.follower.log.in_force)
+        self.published.append(policies)
 
     async def _publish_refused(self, _: KafkaSettings, refused: Refused | None) -> None:
         self.follower.log.read(*of_refused(refused))
