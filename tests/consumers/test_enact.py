@@ -165,8 +165,7 @@ async def test_a_standby_with_the_files_of_yesterday_takes_nothing_back_when_it_
         world.write(TEXT + SLA)
         await until(lambda: len(world.published) == 2)
         world.judge.elected, standby.elected = False, True
-        other._told.set()
-        await until(lambda: not other._told.is_set())
+        await other._look()
     assert world.follower.current == world.published[-1]
     assert len(world.published) == 2
 
