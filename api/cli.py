@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "judge": ("api.commands.run", "Run"),
     "api": ("api.commands.run", "Run"),
     "explain": ("api.commands.explain", "Run"),
+    "restate": ("api.commands.restate", "Run"),
     "check": ("api.commands.check", "Files"),
     "replay": ("api.commands.replay", "Files"),
     "send": ("api.commands.send", "Files"),

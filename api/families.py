@@ -78,6 +78,10 @@ FAMILIES: Final[Mapping[str, Family]] = {
     Metric.CURRENT_SHARE: Family("gauge", (), "", "Share of the partitions that keep up with their topic."),
     Metric.ALERTS_ACTIVE: Family("gauge", ("alert", "severity", "sla"), "by", "Alerts that fire, by kind."),
     Metric.POLICY_INFO: Family("gauge", ("policy", "digest", "effective_from"), "", "The policy in force; always 1."),
+    Metric.POLICY_PUBLISHED: Family("gauge", (), "", "When the policy in force was published."),
+    Metric.POLICY_REFUSED: Family(
+        "gauge", ("reason",), "", "1 while policy files are refused for that reason and the policy before them stays."
+    ),
     Metric.BUILD_INFO: Family("gauge", ("version",), "", "The program that serves this; always 1."),
     Metric.ROLE_STATUS: Family("gauge", ("role", "status"), "", "1 for the status that a role of this process has."),
     Metric.WORKER_LAG: Family("gauge", ("partition",), "", "Records between what was committed and the topic's end."),

@@ -10,9 +10,10 @@ from api.board import Board
 from api.lists import Item
 from api.metrics import Part
 from api.shapes import instant
+from consumers.policy_log import PolicyLog
 from monitor.cells.bins import ORIGIN, STEPS
 from monitor.frames import LABEL_COLUMNS
-from monitor.names import CLOCKS, LABELS, AlertKind, AlertState, Metric, Outcome
+from monitor.names import CLOCKS, LABELS, AlertKind, AlertState, Metric, Outcome, PolicyRefusal
 from monitor.policy import PolicySet, PolicyVersion
 from monitor.slas.counts import Counts
 from monitor.slas.objectives import Measures
@@ -30,15 +31,18 @@ class Material(NamedTuple):
     board: Board
     clocks: pl.DataFrame  # counts.COUNTS of all that was read
     published: list[pl.DataFrame]  # of each partition: response times as first published (bin, n, total), with labels
+    policy: PolicyLog
     stream_clients: int
     tick_seconds: float
 
 
-def material(board: Board, states: Mapping[int, State], stream_clients: int, tick_seconds: float) -> Material:
+def material(
+    board: Board, states: Mapping[int, State], policy: PolicyLog, stream_clients: int, tick_seconds: float
+) -> Material:
     """Taken while no state changes; what is dear is left to `every`."""
     counted = Counts(states, Measures(CLOCK_COUNTS, ()))(None, board.now).counts
     published = [state.published.join(state.series, on="series", how="left") for state in states.values()]
-    return Material(board, counted, published, stream_clients, tick_seconds)
+    return Material(board, counted, published, policy, stream_clients, tick_seconds)
 
 
 def every(made_of: Material) -> Iterator[Part]:
@@ -51,7 +55,8 @@ def every(made_of: Material) -> Iterator[Part]:
     yield from of_response_times(made_of.published)
     yield from of_ledger(board.ledger)
     yield from of_alerts(board.alerts, newest)
-    yield from of_program(board.policies, made_of.stream_clients, made_of.tick_seconds)
+    yield from of_policy(board.policies, made_of.policy)
+    yield from of_program(made_of.stream_clients, made_of.tick_seconds)
 
 
 def of_slas(judgements: pl.DataFrame, version_in_force: PolicyVersion) -> Iterator[Part]:
@@ -189,8 +194,8 @@ def _watched(burn: bool, breach: bool) -> Iterator[tuple[AlertKind, str]]:
         yield AlertKind.BREACH, "ticket"
 
 
-def of_program(policies: PolicySet, clients: int, tick_seconds: float) -> Iterator[Part]:
-    """Which policy is in force, which program serves this, and how it fares."""
+def of_policy(policies: PolicySet, known: PolicyLog) -> Iterator[Part]:
+    """Which policy is in force, since when, and whether newer files were refused."""
     newest = policies.newest
     policy = {
         "policy": [newest.name],
@@ -200,6 +205,15 @@ def of_program(policies: PolicySet, clients: int, tick_seconds: float) -> Iterat
     }
     schema = {"policy": pl.String(), "digest": pl.String(), "effective_from": pl.String(), "value": pl.Int64()}
     yield Part(Metric.POLICY_INFO).add(pl.DataFrame(policy, schema=schema), ("policy", "digest", "effective_from"))
+    if known.in_force is not None and known.in_force.published is not None:
+        yield _one(Metric.POLICY_PUBLISHED, known.in_force.published.timestamp())
+    reason = known.refused.reason if known.refused is not None else None
+    refused = {"reason": [str(one) for one in PolicyRefusal], "value": [int(one == reason) for one in PolicyRefusal]}
+    yield Part(Metric.POLICY_REFUSED).add(pl.DataFrame(refused), ("reason",))
+
+
+def of_program(clients: int, tick_seconds: float) -> Iterator[Part]:
+    """Which program serves this, and how it fares."""
     yield Part(Metric.BUILD_INFO).add(pl.DataFrame({"version": [version("sqm")], "value": [1]}), ("version",))
     yield _one(Metric.STREAM_CLIENTS, clients)
     yield _one(Metric.TICK_SECONDS, tick_seconds)

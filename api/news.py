@@ -16,10 +16,8 @@ from monitor.names import Change
 from monitor.state import STATE_VERDICTS, Delta
 
 FOUND: Final = {**STATE_VERDICTS, "partition": pl.Int32()}
-_LOUDEST: Final = {
-    change: place
-    for place, change in enumerate((Change.BREACHED, Change.CORRECTED, Change.REOPENED, Change.AT_RISK, Change.MET))
-}
+_LOUDEST: Final = [Change.BREACHED, Change.CORRECTED, Change.RESTATED, Change.REOPENED, Change.AT_RISK, Change.MET]
+_RANKS: Final = {change: place for place, change in enumerate(_LOUDEST)}
 
 
 class Told(NamedTuple):
@@ -100,5 +98,5 @@ def loudest_first(waiting: Iterable[pl.DataFrame]) -> pl.DataFrame:
     if not frames:
         return empty(FOUND)
     newest = pl.concat(frames).unique(["case_key", "clock", "cycle"], keep="last", maintain_order=True)
-    rank = pl.col("change").replace_strict(_LOUDEST, default=len(_LOUDEST), return_dtype=pl.Int32)
+    rank = pl.col("change").replace_strict(_RANKS, default=len(_RANKS), return_dtype=pl.Int32)
     return newest.sort(rank, maintain_order=True)

@@ -25,9 +25,11 @@ from api.lists import Item
 from api.metric_parts import Material
 from api.metrics import Exposition, exposition
 from api.news import News, Told
+from api.policy_items import refused_policy_item
 from api.role_metrics import registry
 from api.shapes import instant
 from api.stream import ALERT, TICK, VERDICT
+from consumers.policy_log import PolicyLog
 from monitor.frames import ALERTS
 from monitor.names import LABELS
 from monitor.policy import PolicySet
@@ -119,7 +121,7 @@ class Ticker:
             nearest = as_of_now(board.figures.running.head(CLOCKS_SHOWN), states, policies, board.grace)
             nearest = verdicts.foretold(nearest, states, board)
             seconds = round(time.perf_counter() - began, 6)
-            made_of = metric_parts.material(board, states, context.stream.clients, seconds)
+            made_of = metric_parts.material(board, states, context.policies.log, context.stream.clients, seconds)
         self._number += 1
         tick = self._tick(board, verdicts.clock_items(nearest, states), rate, told.omitted)
         tick["point"] = context.recent.add(wall, tick)
@@ -151,7 +153,7 @@ class Ticker:
             "clocks_next": nearest,
             "alerts": board.alerts[:ALERTS_SHOWN],
             "verdicts_omitted": omitted,
-            "policy": _policy(board.policies),
+            "policy": _policy(board.policies, self._context.policies.log),
         }
 
 
@@ -170,7 +172,7 @@ def _indicators(board: Board) -> list[Item]:
     return indicator_items(board.figures.indicators.filter(shown), board.policies.newest.limits.min_n)
 
 
-def _policy(policies: PolicySet) -> Item:
+def _policy(policies: PolicySet, known: PolicyLog) -> Item:
     newest = policies.newest
     return {
         "name": newest.name,
@@ -178,4 +180,5 @@ def _policy(policies: PolicySet) -> Item:
         "effective_from": instant(newest.effective_from),
         "labels": list(newest.labels),
         "clocks": [str(clock) for clock in policies.clocks],
+        "refused": refused_policy_item(known.refused),
     }

@@ -29,6 +29,7 @@ from consumers.policies import Policies
 from consumers.restore import restored
 from consumers.settings import Settings
 from consumers.state_log import StateLog
+from monitor.engine import outdated
 from monitor.names import Topic
 
 log = structlog.get_logger()
@@ -293,7 +294,7 @@ class Partition:
         now = time.advance()
         policies = await self._shared.policies.first()
         ripe = now is not None and state.next_wake is not None and state.next_wake < now
-        new_rules = state.policies not in (None, policies.digest)
+        new_rules = outdated(state, policies) is not None
         moved = now != state.now or any(state.offsets.get(topic) != at for topic, at in positions.items())
         if not (any(c.records for c in chunks) or ripe or new_rules or (moved and beat)):
             return None

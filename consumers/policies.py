@@ -1,39 +1,31 @@
-"""The policies in force, by way of `sqm.policy`: one publishes them, all roles follow.
-
-| key | value |
-|---|---|
-| `version/<digest>` | one version of a policy, as a document |
-| `set` | which versions are in force, by digest, and the digest of the whole |
-
-A version's record never changes, so that what once judged a case stays known.
-"""
+"""The policies in force, by way of `sqm.policy`: one publishes them, all roles follow."""
 
 import asyncio
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from consumers import policy_log
 from consumers.client import Pauses, persist, producer, said, started
 from consumers.follow import Tail
 from consumers.health import RoleHealth, Status
+from consumers.policy_log import InForce, PolicyLog, Record, Refused, Restatement
 from consumers.settings import KafkaSettings
 from monitor.names import Topic
-from monitor.policy import PolicyError, PolicySet, load
+from monitor.policy import PolicyError, PolicySet
 
 log = structlog.get_logger()
-
-SET_KEY: Final = b"set"
-VERSION_KEY: Final = b"version/"
 
 
 class Policies(Protocol):
     """Where a role gets the policies in force from."""
+
+    log: PolicyLog  # all else that the topic says
 
     @property
     def current(self) -> PolicySet | None: ...
@@ -48,6 +40,7 @@ class FixedPolicies:
 
     def __init__(self, policies: PolicySet) -> None:
         self.current: PolicySet | None = policies
+        self.log = PolicyLog()
 
     async def first(self) -> PolicySet:
         assert self.current is not None
@@ -59,16 +52,16 @@ class PolicyFollower:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
-        self._versions: dict[str, str] = {}
         self._known = asyncio.Event()
         self.current: PolicySet | None = None
+        self.log = PolicyLog()
+        self._adopted: InForce | None = None  # in force, or found unusable
         self.read = asyncio.Event()  # the topic was read to its end once
         self.health = RoleHealth("policy follower")
         self.changed: list[Callable[[PolicySet], None]] = []  # called with each new set
 
     async def first(self) -> PolicySet:
         await self._known.wait()
-        await self.read.wait()  # until then it may be one that was in force long ago
         assert self.current is not None
         return self.current
 
@@ -91,30 +84,29 @@ class PolicyFollower:
     async def _take(self, tail: Tail, partition: TopicPartition) -> None:
         for record in (await tail.take()).get(partition, ()):
             self._read(record)
-        if not self.read.is_set() and await tail.at_end(partition):
+        in_force = self.log.in_force
+        news = in_force is not None and in_force != self._adopted
+        # What is found on the way to the end may be of long ago, also where the topic is read once more.
+        if (news or not self.read.is_set()) and await tail.at_end(partition):
+            if in_force is not None and news:
+                self._adopted = in_force
+                await self._adopt(in_force)
             self.read.set()
         if self.health.status != Status.HALTED:
             gone = f"Kafka at {self._kafka.bootstrap} does not answer"
             self.health.set(*((Status.RUNNING,) if tail.connected else (Status.DISCONNECTED, gone)))
 
     def _read(self, record: Any) -> None:
-        if record.value is None or record.key is None:
-            return
-        if record.key.startswith(VERSION_KEY):
-            self._versions[record.key.removeprefix(VERSION_KEY).decode()] = record.value.decode()
-        elif record.key == SET_KEY:
-            self._adopt(json.loads(record.value))
-
-    def _adopt(self, content: dict[str, Any]) -> None:
         try:
-            policies = load([(f"version {digest[:12]}", self._versions[digest]) for digest in content["versions"]])
-            if policies.digest != content["digest"]:
-                raise ValueError(f"read back as {policies.digest}, published as {content['digest']}")
+            self.log.read(record.key, record.value)
+        except ValueError as error:
+            self._cannot_use(error)
+
+    async def _adopt(self, in_force: InForce) -> None:
+        try:
+            policies = await asyncio.to_thread(self.log.policies, in_force)
         except (PolicyError, KeyError, ValueError) as error:
-            # A newer program published it: the set in force stays in force here.
-            detail = f"{self._kafka.topic(Topic.POLICY)} holds policies that this sqm cannot use: {error}"
-            self.health.set(Status.HALTED, detail)
-            log.error("unusable policies", error=str(error))
+            self._cannot_use(error)
             return
         self.health.set(Status.RUNNING)
         if self.current is None or self.current.digest != policies.digest:
@@ -124,19 +116,17 @@ class PolicyFollower:
             for tell in self.changed:
                 tell(policies)
 
+    def _cannot_use(self, error: Exception) -> None:
+        """A newer program published it: the set in force stays in force here."""
+        detail = f"{self._kafka.topic(Topic.POLICY)} holds policies that this sqm cannot use: {error}"
+        self.health.set(Status.HALTED, detail)
+        log.error("unusable policies", error=str(error))
 
-async def publish(kafka: KafkaSettings, policies: PolicySet) -> None:
+
+async def publish(kafka: KafkaSettings, policies: PolicySet, restatement: Restatement | None = None) -> None:
     """Put these policies in force, in one transaction; waits until Kafka can be reached."""
-    await persist("publishing the policies", kafka, lambda: _publish(kafka, policies))
-
-
-async def publish_if_new(kafka: KafkaSettings, policies: PolicySet) -> bool:
-    """Put these policies in force unless they are; whether that was needed."""
-    current = await in_force(kafka)
-    if current is not None and current.digest == policies.digest:
-        return False
-    await publish(kafka, policies)
-    return True
+    written = policy_log.records(policies, datetime.now(UTC), restatement)
+    await persist("publishing the policies", kafka, lambda: _write(kafka, written))
 
 
 async def in_force(kafka: KafkaSettings) -> PolicySet | None:
@@ -152,20 +142,18 @@ async def in_force(kafka: KafkaSettings) -> PolicySet | None:
     return follower.current
 
 
-async def _publish(kafka: KafkaSettings, policies: PolicySet) -> None:
+async def publish_refused(kafka: KafkaSettings, refused: Refused | None) -> None:
+    """Tell all roles what was refused (None: nothing is any more); waits until Kafka can be reached."""
+    written = [policy_log.of_refused(refused)]
+    await persist("telling what became of the policy files", kafka, lambda: _write(kafka, written))
+
+
+async def _write(kafka: KafkaSettings, records: Sequence[Record]) -> None:
     topic = kafka.topic(Topic.POLICY)
-    digests = [version.digest for version in policies.versions]
-    content = {
-        "policy": policies.name,
-        "versions": digests,
-        "digest": policies.digest,
-        "published": datetime.now(UTC).isoformat(timespec="milliseconds"),
-    }
     client = await started(producer(kafka, f"{kafka.topic_prefix}-policy"))
     try:
         async with client.transaction():
-            for digest, text in zip(digests, policies.dump(), strict=True):
-                await client.send_and_wait(topic, text.encode(), VERSION_KEY + digest.encode(), partition=0)
-            await client.send_and_wait(topic, json.dumps(content).encode(), SET_KEY, partition=0)
+            for key, value in records:
+                await client.send_and_wait(topic, value, key, partition=0)
     finally:
         await client.close()

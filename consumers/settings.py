@@ -215,8 +215,8 @@ class Settings(BaseSettings):
     )
     verdicts: Literal["changes", "all"] = Field(
         default="changes",
-        description="What goes to the verdicts topic: `changes` is breached, at risk, corrected and reopened; "
-        "`all` adds met, and those of measured events.",
+        description="What goes to the verdicts topic: `changes` is breached, at risk, corrected, reopened and "
+        "restated; `all` adds met, and those of measured events.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severity that is logged."

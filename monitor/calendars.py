@@ -143,7 +143,7 @@ def calendar_of(written: WrittenCalendar) -> Calendar:
 
 def table_of(written: WrittenCalendar, years: tuple[int, int]) -> Table:
     """The open stretches of a calendar from the first day of one year to the last of another."""
-    zone = Zone.of(written.zone, *years)
+    zone = written.zone_rules(range(years[0], years[1] + 1))
     first, last = date(years[0], 1, 1), date(years[1], 12, 31)
     local_start, local_end = _shifts(written, first, last)
     working = np.unique(local_start // DAY) * DAY
@@ -159,7 +159,7 @@ def _shifts(written: WrittenCalendar, first: date, last: date) -> tuple[Ints, In
     """Begin and end of every shift in local time."""
     days = np.arange(_midnight(first), _midnight(last) + 1, DAY)
     weekday = (days // DAY + 3) % 7  # 1970-01-01 was a Thursday
-    closed = written.holidays.closed(first, last)
+    closed = written.days_off(first, last)
     special = {day for day in (*closed, *written.exceptions) if first <= day <= last}
     usual = ~np.isin(days, [_midnight(day) for day in special])
     begins, ends = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]

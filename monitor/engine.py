@@ -33,6 +33,7 @@ from monitor.frames import (
 )
 from monitor.names import Kind
 from monitor.policy import PolicySet
+from monitor.policy.judging import ALL, changed_from
 from monitor.publication import compare
 from monitor.state import (
     META,
@@ -107,6 +108,16 @@ def step(
     return Step({name: rows for name, rows in delta.items() if rows.height}, comparison.changes)
 
 
+def outdated(state: State, policies: PolicySet) -> datetime | None:
+    """From when on opened cases are judged by other rules than those that the state was made with.
+
+    ALL: every case is, also one that has not opened. None: no case is.
+    """
+    if state.semantics != SEMANTICS:
+        return ALL
+    return None if state.policies is None else changed_from(state.policies, policies.judging)
+
+
 class _Live(NamedTuple):
     keys: pl.Series  # of the cases, by their numbers
     verdicts: pl.DataFrame  # referring(VERDICTS)
@@ -138,13 +149,17 @@ class _Admitted(NamedTuple):
 
 
 def _ripe(state: State, now: datetime, policies: PolicySet) -> pl.Series:
-    """Keys of the cases that time alone may have changed; of all cases if the rules changed."""
-    if state.policies not in (None, policies.digest) or state.semantics != SEMANTICS:
-        return state.history.frame()["case_key"].unique()
+    """Keys of the cases that time alone may have changed, or that other rules judge than before."""
+    keys = [empty(WAKES)["case_key"]]
+    since = outdated(state, policies)
+    if since == ALL:
+        keys.append(state.history.frame()["case_key"])
+    elif since is not None:
+        keys.append(state.history.where((pl.col("kind") == Kind.OPENED) & (pl.col("time") >= since))["case_key"])
     due = state.next_wake
-    if due is None or due >= now:
-        return empty(WAKES)["case_key"]
-    return state.wakes.where(pl.col("wake") < now)["case_key"]
+    if due is not None and due < now:
+        keys.append(state.wakes.where(pl.col("wake") < now)["case_key"])
+    return pl.concat(keys).unique()
 
 
 def _derive_live(history: pl.DataFrame, policies: PolicySet, now: datetime, grace: timedelta | None) -> _Live:
@@ -215,7 +230,7 @@ def _meta(state: State, read: Read, now: datetime, policies: PolicySet) -> pl.Da
     row = {
         "now": max(now, state.now) if state.now else now,
         "newest_event": max(times, default=None),
-        "policies": policies.digest,
+        "policies": policies.judging,
         "semantics": SEMANTICS,
     }
     return conform(pl.DataFrame([row]), META)

@@ -1,11 +1,18 @@
 """Flips: the verdicts that another policy, or another version of the rules, judges differently."""
 
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
 
-from monitor.frames import CLOCK, INSTANT, LABEL_COLUMNS, OUTCOME, Columns, conform
-from monitor.names import LABELS, Outcome
+from monitor.cases import ordered
+from monitor.clocks import derive
+from monitor.frames import CLOCK, INSTANT, LABEL_COLUMNS, OUTCOME, Columns, conform, empty
+from monitor.names import LABELS, Clock, Outcome
+from monitor.policy import PolicySet, Sla
+from monitor.policy.conditions import fits
+from monitor.state import State
 
 # One clock of one case (one cycle of it) whose outcome differs. `no_target`: there is no verdict.
 FLIPS: Final[Columns] = {
@@ -44,6 +51,30 @@ def flips(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     outcomes = named.with_columns(pl.col("old_outcome", "new_outcome").fill_null(Outcome.NO_TARGET.value))
     differing = outcomes.filter(pl.col("old_outcome") != pl.col("new_outcome"))
     return conform(differing, FLIPS).sort(_KEYS)
+
+
+def of_live_cases(states: Iterable[State], old: PolicySet, new: PolicySet, grace: timedelta | None) -> pl.DataFrame:
+    """What becomes of the live cases where `new` comes into force in the place of `old`, each as of its state's time.
+
+    :param grace: as for `derive`
+    :returns: FLIPS. Measured events and archived cases are no live cases: their verdicts stay
+    """
+    found = [empty(FLIPS)]
+    for state in states:
+        if state.now is not None:
+            cases = ordered(state.history.frame())
+            found.append(flips(*(derive(cases, policies, state.now, grace) for policies in (old, new))))
+    return pl.concat(found).sort(_KEYS)
+
+
+def of_objectives(turned: pl.DataFrame, slas: Sequence[Sla]) -> pl.DataFrame:
+    """FLIPS, and `sla`: those that an objective of a clock counts, once for each that does."""
+    counted = [
+        turned.filter((pl.col("clock") == str(sla.measure)) & fits(sla.where)).with_columns(sla=pl.lit(sla.id))
+        for sla in slas
+        if isinstance(sla.measure, Clock)
+    ]
+    return pl.concat([turned.clear().with_columns(sla=pl.lit("")), *counted])
 
 
 def _placed(verdicts: pl.DataFrame) -> pl.DataFrame:

@@ -72,6 +72,15 @@ class Change(StrEnum):
     AT_RISK = "at_risk"
     CORRECTED = "corrected"  # an event proves the published verdict wrong
     REOPENED = "reopened"  # a later event moved on from it
+    RESTATED = "restated"  # no event did: it is judged by other rules than before
+
+
+class PolicyRefusal(StrEnum):
+    """Why the policy files were not taken, and the policy in force stayed: log field and metric label alike."""
+
+    UNREADABLE = "unreadable"  # a file cannot be read
+    INVALID = "invalid"  # it is no policy
+    FROZEN = "frozen"  # it changes a version that has judged cases
 
 
 class Refusal(StrEnum):
@@ -188,6 +197,8 @@ class Metric(StrEnum):
     SERIES_OVERFLOWED = "sqm_series_overflowed_total"
     CURRENT_SHARE = "sqm_partitions_current_ratio"
     POLICY_INFO = "sqm_policy_info"
+    POLICY_PUBLISHED = "sqm_policy_published_timestamp_seconds"
+    POLICY_REFUSED = "sqm_policy_refused"
     BUILD_INFO = "sqm_build_info"
     ROLE_STATUS = "sqm_role_status"
     WORKER_LAG = "sqm_worker_lag_records"
@@ -249,6 +260,7 @@ class AlertReason(StrEnum):
     NOT_SIGNIFICANT = "not_significant"  # an exact binomial test cannot tell the ratio from the goal
     STOPPED = "stopped"  # the clock stopped
     CORRECTED = "corrected"  # an event proved the verdict wrong
+    RESTATED = "restated"  # it is judged by other rules than before
     ENDED = "ended"  # the clock is no longer at risk: met, breached or excluded
     ARCHIVED = "archived"  # the case is too old to be held any longer
     BALANCED = "balanced"  # the counters are equal again

@@ -75,7 +75,9 @@ def _change() -> pl.Expr:
     overtaken = pl.col("earliest") > pl.col("decided_old")
     newly = pl.col("outcome").is_in([*_SETTLED, Outcome.AT_RISK]) & pl.col("outcome").ne_missing(pl.col("outcome_old"))
     return (
-        pl.when(pl.col("revised") & overtaken)
+        pl.when(pl.col("revised") & pl.col("earliest").is_null())
+        .then(pl.lit(Change.RESTATED.value))
+        .when(pl.col("revised") & overtaken)
         .then(pl.lit(Change.REOPENED.value))
         .when("revised")
         .then(pl.lit(Change.CORRECTED.value))

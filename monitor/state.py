@@ -56,7 +56,7 @@ OFFSETS: Final[Columns] = {"topic": pl.String(), "next_offset": pl.Int64()}
 META: Final[Columns] = {
     "now": INSTANT,
     "newest_event": INSTANT,
-    "policies": pl.String(),  # digest of the policies that judged
+    "policies": pl.String(),  # `judging` of the policies
     "semantics": pl.Int32(),
 }
 

@@ -102,6 +102,8 @@ def test_a_flag_beats_the_environment_which_beats_the_file(tmp_path: Path, monke
         (("demo", "--security-protocol", "SASL_SSL"), ["SQM_KAFKA__SASL_USERNAME"]),
         (("run", "--policy", "nowhere.yaml"), ["nowhere.yaml", "No such file"]),
         (("check", "nowhere.yaml"), ["nowhere.yaml", "No such file"]),
+        (("restate", "--why", "a slip"), ["name the files to judge anew by", "--policy"]),
+        (("restate", "--why", " ", "--policy", "nowhere.yaml"), ["--why is empty"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

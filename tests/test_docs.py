@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import pytest
 
 from monitor.events import read_json
 from monitor.frames import ORIGIN
-from monitor.policy import PolicyError, load
+from monitor.policy import PolicyError, PolicyFrozen, admitted, load
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
@@ -75,6 +76,17 @@ def test_policies_in_documents_are_valid(block: Block) -> None:
 def test_policies_that_documents_call_wrong_are_refused_as_they_say(block: Block) -> None:
     with pytest.raises(PolicyError, match=re.escape(block.note.removeprefix("wrong="))):
         load([(str(block), block.text)])
+
+
+def test_the_refused_edit_and_the_version_in_its_place_are_as_shown() -> None:
+    [judged], [later] = (some("yaml", f"policy {which}") for which in ("judged", "later"))
+    [refusal] = some("text", "refusal")
+    in_force = admitted(load([("desk.yaml", judged.text)]), None, None, 2026)
+    until = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    with pytest.raises(PolicyFrozen) as refused:
+        admitted(load([("desk.yaml", judged.text.replace("4h", "2h"))]), in_force, until, 2026)
+    assert str(refused.value) == refusal.text.strip()
+    assert len(admitted(load([("desk.yaml", later.text)]), in_force, until, 2026).versions) == 2
 
 
 @pytest.mark.parametrize("block", some("yaml", "file="), ids=str)

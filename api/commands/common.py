@@ -21,7 +21,12 @@ said = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def policies_of(paths: Sequence[Path]) -> PolicySet:
     """The policy in those files; the built-in one without any. Raises FileError, PolicyError."""
-    return load([(str(path), text_of(path)) for path in paths]) if paths else default_policy()
+    return load(texts_of(paths)) if paths else default_policy()
+
+
+def texts_of(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    """Name and content of text files. Raises FileError."""
+    return tuple((str(path), text_of(path)) for path in paths)
 
 
 def mapping_of(path: Path) -> MappingDocument:

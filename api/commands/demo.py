@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -25,7 +25,6 @@ from consumers import logs
 from consumers.broker import Broker, guarded, release
 from consumers.kafka_jars import kafka_version
 from consumers.settings import NESTED, PREFIX, Settings
-from monitor.policy import PolicySet
 
 POLICY: Final = Path(__file__).resolve().parents[2] / "consumers" / "simulate" / "demo.yaml"
 SIMULATOR_SECONDS: Final = 3.0  # to end when asked
@@ -49,32 +48,38 @@ def demo(
     if "log_level" not in settings.model_fields_set:
         settings = settings.model_copy(update={"log_level": "warning"})
     logs.configure(settings)
-    policies = policies_of(settings.policy or (POLICY,))
+    files = settings.policy or (POLICY,)
+    policies_of(files)  # what cannot be used is said before anything starts
     with alone(writable(settings.data_dir)), closing(listener(settings.api)) as listening:
-        asyncio.run(Demo(settings, policies, listening, seed).run())
+        asyncio.run(Demo(settings, files, listening, seed).run())
 
 
 class Demo:
     """Everything that a demo starts, and its end."""
 
-    def __init__(self, settings: Settings, policies: PolicySet, listening: socket.socket, seed: int) -> None:
+    def __init__(self, settings: Settings, files: Sequence[Path], listening: socket.socket, seed: int) -> None:
         self._settings = settings
-        self._policies = policies
+        self._files = files
         self._listening = listening
         self._seed = seed
         self._broker: Broker | None = None
         self._simulator: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._begun = time.monotonic()
 
     async def run(self) -> None:
         """Until SIGINT or SIGTERM, or until a part fails, which is raised."""
         stopping = asyncio.Event()
-        with until_told(stopping):
+        with until_told(stopping, self._read_policy_again):
             try:
                 if await unless(stopping, self._prepare()):
                     await self._serve(self._settings, stopping)
             finally:
                 await self._end()
+
+    def _read_policy_again(self) -> None:
+        if self._process is not None:
+            self._process.read_policy_again()
 
     async def _prepare(self) -> bool:
         """Kafka is up and all that happened up to now is published."""
@@ -112,8 +117,8 @@ class Demo:
         raise Unusable("the simulated services ended before they had begun (they say why above)")
 
     async def _serve(self, settings: Settings, stopping: asyncio.Event) -> None:
-        process = Process(settings)
-        process.start(ALL, self._policies, self._listening)
+        self._process = process = Process(settings)
+        process.start(ALL, self._files, self._listening)
         said.print(f"\n  The page:  [bold]{address(self._listening)}[/]\n", highlight=False)
         said.print("Within two minutes one of the services will slow down: watch its burn alert fire, and resolve.")
         said.print("Ctrl-C ends it all; the data stays.")

@@ -32,7 +32,9 @@ def side_by_side(work: Callable[[Settings], None], settings: Settings) -> None:
             if worker.is_alive():
                 worker.terminate()
 
-    before = [signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)]
+    # A terminal that is closed tells the workers as well: those end, and with them this one.
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: lambda *_: None}
+    before = {name: signal.signal(name, handler) for name, handler in handlers.items()}
     try:
         for worker in workers:
             worker.start()
@@ -44,7 +46,7 @@ def side_by_side(work: Callable[[Settings], None], settings: Settings) -> None:
                 worker.kill()
                 worker.join()
     finally:
-        for name, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+        for name, handler in before.items():
             signal.signal(name, handler)
     failed = [worker.exitcode for worker in workers if worker.exitcode]
     if failed:

@@ -152,7 +152,7 @@ def _tell_comparison(
 ) -> None:
     title = f"{policies.name}, as of {instant_text(result.now)}: another policy before and after"
     if flips_to is not None:
-        whatif.write_flips(flips_to, comparison, title)
+        whatif.write_flips(flips_to, comparison.flips, whatif.sheets(comparison), title)
     if as_json:
         _print_json({**result.summary, "compared": as_rows(comparison)})
     else:

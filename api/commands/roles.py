@@ -1,27 +1,30 @@
 """The roles of one process, run side by side in one event loop until it is told to stop."""
 
 import asyncio
+import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
 import uvicorn
 
 from api.app import create_app
+from api.commands.common import texts_of
 from api.commands.processes import owner_gone
 from api.commands.run import API, JUDGE, WORKER
 from api.context import Context
 from api.rejected import follow as follow_rejected
 from api.ticker import Ticker
+from consumers.enact import Enactor
 from consumers.judge import Judge
-from consumers.policies import PolicyFollower, publish, publish_if_new
+from consumers.policies import PolicyFollower
 from consumers.replica import Replica
 from consumers.settings import Settings
 from consumers.worker import Worker
-from monitor.policy import PolicySet, default_policy
 
 log = structlog.get_logger()
 
@@ -45,11 +48,12 @@ class Process:
         self._tasks: list[asyncio.Task[Any]] = []
         self._stops: list[Callable[[], None]] = []
         self._policies = PolicyFollower(settings.kafka)
+        self._enactor: Enactor | None = None
         self.serving = asyncio.Event()  # the API answers
         self.context: Context | None = None
 
-    def start(self, roles: frozenset[str], given: PolicySet | None, listening: socket.socket | None) -> None:
-        """Begin with those roles; `given` is the policy to put in force, `listening` where the API answers."""
+    def start(self, roles: frozenset[str], files: Sequence[Path], listening: socket.socket | None) -> None:
+        """Begin with those roles; `files` hold the policy to put in force, `listening` is where the API answers."""
         self._run("policies", self._policies.run())
         replica = Replica(self._settings) if roles & {JUDGE, API} else None
         worker = Worker(self._settings, self._policies) if WORKER in roles else None
@@ -59,8 +63,10 @@ class Process:
         if worker is not None:
             self._run("worker", worker.run())
             self._stops.append(worker.stop)
-        if judge is not None:
-            self._run("policy", self._enact(given))
+        if judge is not None and replica is not None:
+            texts = (lambda: texts_of(files)) if files else None
+            self._enactor = Enactor(self._settings.kafka, self._policies, replica, judge, texts)
+            self._run("policy files", self._enactor.run())
             self._run("judge", judge.run())
         if API in roles and replica is not None and listening is not None:
             context = Context(self._settings, replica, self._policies)
@@ -73,6 +79,13 @@ class Process:
                 if part is not None:
                     context.health.watch(name, part.health)
             self._serve(context, listening)
+
+    def read_policy_again(self) -> None:
+        """Look at the policy files now, if this process has any to look at."""
+        if self._enactor is not None:
+            self._enactor.look_again()
+        else:
+            log.info("no policy files are read here: whoever judges reads them")
 
     async def finished(self, stopping: asyncio.Event) -> None:
         """Until `stopping` is set and all has stopped; raises what ended a part before."""
@@ -102,15 +115,6 @@ class Process:
     def _run(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
 
-    async def _enact(self, given: PolicySet | None) -> None:
-        """Put the given policy in force; without one the policy in force stays, at first the built-in one."""
-        if given is not None:
-            await publish_if_new(self._settings.kafka, given)
-            return
-        await self._policies.read.wait()
-        if self._policies.current is None:
-            await publish(self._settings.kafka, default_policy())
-
     def _serve(self, context: Context, listening: socket.socket) -> None:
         self.context = context
         config = uvicorn.Config(
@@ -134,19 +138,33 @@ class Process:
 
 
 @contextmanager
-def until_told(stopping: asyncio.Event) -> Iterator[None]:
-    """Within, SIGINT and SIGTERM set `stopping`, and so does the end of the process that started this one."""
+def until_told(stopping: asyncio.Event, again: Callable[[], None]) -> Iterator[None]:
+    """Within, SIGINT and SIGTERM set `stopping`, and so does the end of the process that started this one, or of the
+    terminal it was started in. SIGHUP from anybody else calls `again`."""
     loop = asyncio.get_running_loop()
     owner = owner_gone()
     if owner is not None:
         loop.add_reader(owner, stopping.set)
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for name in signals:
-        loop.add_signal_handler(name, stopping.set)
+    attached = _has_terminal()
+
+    def hang_up() -> None:
+        if attached and not _has_terminal():
+            stopping.set()
+        else:
+            again()
+
+    handlers = {signal.SIGINT: stopping.set, signal.SIGTERM: stopping.set, signal.SIGHUP: hang_up}
+    for name, handler in handlers.items():
+        loop.add_signal_handler(name, handler)
     try:
         yield
     finally:
         if owner is not None:
             loop.remove_reader(owner)
-        for name in signals:
+        for name in handlers:
             loop.remove_signal_handler(name)
+
+
+def _has_terminal() -> bool:
+    """Whether anything that it reads or writes is a terminal; one that was closed is none any more."""
+    return any(os.isatty(descriptor) for descriptor in (0, 1, 2))

@@ -3,13 +3,10 @@
 import asyncio
 import socket
 from contextlib import closing, nullcontext
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from api.commands.options import with_settings
 from consumers.settings import Settings
-
-if TYPE_CHECKING:  # what is imported takes a second: only by who runs a role
-    from monitor.policy import PolicySet
 
 WORKER, JUDGE, API = "worker", "judge", "api"
 ALL: Final = frozenset({WORKER, JUDGE, API})
@@ -50,30 +47,28 @@ def alone(settings: Settings) -> None:
 
 
 def serve(settings: Settings, roles: frozenset[str]) -> None:
-    """Run those roles until SIGINT or SIGTERM."""
+    """Run those roles until SIGINT or SIGTERM. SIGHUP has the policy files read again."""
     from api.commands.common import policies_of
     from api.commands.failures import listener, writable
     from consumers import logs
 
     logs.configure(settings)
-    given = policies_of(settings.policy) if settings.policy else None
+    policies_of(settings.policy)  # what cannot be used is said before anything starts
     if WORKER in roles:
         writable(settings.data_dir)
     with closing(listener(settings.api)) if API in roles else nullcontext() as listening:
-        asyncio.run(_serve(settings, roles, given, listening))
+        asyncio.run(_serve(settings, roles, listening))
 
 
-async def _serve(
-    settings: Settings, roles: frozenset[str], given: "PolicySet | None", listening: socket.socket | None
-) -> None:
+async def _serve(settings: Settings, roles: frozenset[str], listening: socket.socket | None) -> None:
     from api.commands.common import said
     from api.commands.failures import address
     from api.commands.roles import Process, until_told
 
     stopping = asyncio.Event()
-    with until_told(stopping):
-        process = Process(settings)
-        process.start(roles, given, listening)
+    process = Process(settings)
+    with until_told(stopping, process.read_policy_again):
+        process.start(roles, settings.policy, listening)
         if listening is not None:
             said.print(f"sqm answers at {address(listening)}")
         await process.finished(stopping)

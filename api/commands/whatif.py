@@ -47,7 +47,15 @@ def flip_sheets(flips: pl.DataFrame) -> list[Sheet]:
 
     :param flips: of `whatif.flip_rows`
     """
-    return [_turns(flips), _flips(flips)] if flips.height else [_flips(flips)]
+    return [turns("Verdicts that flip", "clock", flips), _flips(flips)] if flips.height else [_flips(flips)]
+
+
+def turns(title: str, of: str, flips: pl.DataFrame) -> Sheet:
+    """How many flip in the same way, by a column of `flips`."""
+    keys = (of, "old_outcome", "new_outcome")
+    counts = flips.group_by(keys).len().sort(keys)
+    rows = [(one, _words(old), _words(new), f"{n:,}") for one, old, new, n in counts.iter_rows()]
+    return Sheet(title, (of, "before", "after", "n"), 3, rows)
 
 
 def print_comparison(comparison: Comparison, title: str) -> None:
@@ -69,12 +77,15 @@ def print_sheets(shown: Sequence[Sheet], console: Console) -> None:
             console.print(f"… and {more:,} more: --flips FILE.html has all", markup=False)
 
 
-def write_flips(path: Path, comparison: Comparison, title: str) -> None:
-    """All flips, one a row; as .html all sheets. Raises FileError."""
+def write_flips(path: Path, flips: pl.DataFrame, shown: Sequence[Sheet], title: str) -> None:
+    """All flips, one a row; as .html the sheets. Raises FileError.
+
+    :param flips: of `whatif.flip_rows`
+    """
     if path.suffix.lower() == ".html":
-        write_text(path, "\n".join(_page(comparison, title)))
+        write_text(path, "\n".join(_page(shown, title)))
     else:
-        write_rows(path, comparison.flips)
+        write_rows(path, flips)
 
 
 def _objectives(rows: pl.DataFrame) -> Sheet:
@@ -117,13 +128,6 @@ def _met(row: Mapping[str, Any], side: str) -> str:
     return f"{met:,} of {met + breached:,}"
 
 
-def _turns(flips: pl.DataFrame) -> Sheet:
-    keys = ("clock", "old_outcome", "new_outcome")
-    counts = flips.group_by(keys).len().sort(keys)
-    rows = [(clock, _words(old), _words(new), f"{n:,}") for clock, old, new, n in counts.iter_rows()]
-    return Sheet("Verdicts that flip", ("clock", "before", "after", "n"), 3, rows)
-
-
 def _flips(rows: pl.DataFrame) -> Sheet:
     return Sheet(
         "Flips",
@@ -152,11 +156,11 @@ def _words(outcome: str) -> str:
     return outcome.replace("_", " ")
 
 
-def _page(comparison: Comparison, title: str) -> Iterator[str]:
+def _page(shown: Sequence[Sheet], title: str) -> Iterator[str]:
     """One HTML page that needs nothing else."""
     yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
     yield f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>"
-    for sheet in sheets(comparison):
+    for sheet in shown:
         kinds = ["" if i < sheet.text else ' class="n"' for i in range(len(sheet.columns))]
         yield f"<table><caption>{escape(sheet.title)}</caption><thead><tr>"
         yield "".join(f"<th{kind}>{escape(name)}</th>" for kind, name in zip(kinds, sheet.columns, strict=True))

@@ -12,6 +12,7 @@ from api.routes.alerts import Alert
 from api.routes.clocks import RunningClock
 from api.routes.indicators import IndicatorRow
 from api.routes.ledger import Ledger
+from api.routes.policy import RefusedPolicy
 from api.routes.recent import ChartPoint
 from api.routes.services import Service
 from api.routes.slas import Sla
@@ -28,6 +29,7 @@ class PolicyInForce(Shape):
     effective_from: Instant | None
     labels: list[str]
     clocks: list[str]
+    refused: RefusedPolicy | None = Field(description="As `refused` of `/v1/policy`.")
 
 
 class Tick(Shape):

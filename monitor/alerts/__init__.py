@@ -24,7 +24,7 @@ import xxhash
 from monitor.alerts import wording
 from monitor.alerts.claims import CLAIMS, at_risk_claims, breach_claims, burn_claims, ledger_claims, subject
 from monitor.frames import ALERTS, empty
-from monitor.names import AlertKind, AlertReason, AlertState
+from monitor.names import AlertKind, AlertReason, AlertState, Change
 from monitor.policy import PolicyVersion
 from monitor.policy.model import Sla
 
@@ -111,7 +111,7 @@ def _from_claims(
     open_ = ~is_new & pl.col("old_ended").is_null()
     old_news = pl.col("news") < tick.wall - OLD_AFTER
     holds, state = pl.col("holds"), pl.col("old_state")
-    retracted = pl.col("old_reason") == AlertReason.CORRECTED
+    retracted = pl.col("old_reason").is_in([AlertReason.CORRECTED, AlertReason.RESTATED])
     begins = holds & ~open_
     promoted = holds & open_ & (state == AlertState.HISTORIC) & ~old_news
     in_and_out = ~holds & pl.col("single") & (is_new | (~open_ & retracted))
@@ -162,7 +162,9 @@ def _from_absence(
     if gone.height == 0:
         return
     gone = gone.join(
-        verdicts.select("case", "clock", "cycle", "outcome", "due", "stopped", "started", "target", "elapsed"),
+        verdicts.select(
+            "case", "clock", "cycle", "outcome", "due", "stopped", "started", "target", "elapsed", "change"
+        ),
         on=["case", "clock", "cycle"],
         how="left",
         maintain_order="left",
@@ -186,7 +188,9 @@ def _why_gone(row: Mapping[str, Any], sla: Sla | None) -> AlertReason:
         return AlertReason.NOT_WATCHED
     if row["outcome"] is None:
         return AlertReason.ARCHIVED
-    return AlertReason.CORRECTED if row["kind"] == AlertKind.BREACH else AlertReason.ENDED
+    if row["kind"] != AlertKind.BREACH:
+        return AlertReason.ENDED
+    return AlertReason.RESTATED if row["change"] == Change.RESTATED else AlertReason.CORRECTED
 
 
 def _alert(

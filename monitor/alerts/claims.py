@@ -62,6 +62,7 @@ WATCHED: Final[Columns] = {
     "stopped": INSTANT,
     "target": SPAN,
     "elapsed": SPAN,
+    "change": pl.String(),
     **LABEL_COLUMNS,
 }
 

@@ -106,6 +106,8 @@ def _breach(row: Mapping[str, Any], sla: Sla | None, state: AlertState) -> str:
     awaited = _AWAITED[Clock(row["clock"])]
     if row["reason"] == AlertReason.CORRECTED:
         return f"An event proved it wrong: the {awaited} of {row['case']} was in time, or not owed."
+    if row["reason"] == AlertReason.RESTATED:
+        return f"It was judged anew by other rules: the {awaited} of {row['case']} was in time, or not owed."
     within = f" (target {in_words(row['target'])})" if row["target"] else ""
     due = f"due {_at(row['due'])}{within}"
     if row["stopped"] is not None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
-import holidays as holiday_rules
 import numpy as np
 
 from monitor.calendars import YEARS, Ints, Table, table_of
@@ -88,8 +87,7 @@ class _Tables:
         self.actual = table_of(written, years)
         self.three = (self.actual, table_of(working, years), table_of(plain, years))
         self._written, self._zone = written, self.actual.zone
-        self._closed = written.holidays.closed(date(years[0], 1, 1), date(years[1], 12, 31))
-        self._names = _names(written.holidays, years)
+        self._days_off = written.days_off(date(years[0], 1, 1), date(years[1], 12, 31))
         self._midnights = self._special_midnights()
 
     def edges(self, start: int, end: int) -> Ints:
@@ -110,8 +108,8 @@ class _Tables:
         for day in self._around(instant):
             if day in self._written.exceptions:
                 return Why.EXCEPTION, day.isoformat()
-            if day in self._closed:
-                return Why.HOLIDAY, self._names.get(day, day.isoformat())
+            if day in self._days_off:
+                return Why.HOLIDAY, self._days_off[day] or day.isoformat()
         return Why.CLOSED, ""
 
     def _opening(self, instant: int) -> str:
@@ -126,7 +124,7 @@ class _Tables:
 
     def _special_midnights(self) -> Ints:
         """Where special days and the days after them begin: one reason may give way to another."""
-        days = {*self._closed, *self._written.exceptions}
+        days = {*self._days_off, *self._written.exceptions}
         days |= {day + timedelta(days=1) for day in days}
         since = sorted(day.toordinal() - EPOCH.date().toordinal() for day in days)
         return np.sort(self._zone.utc(np.array(since, dtype=np.int64) * _DAY))
@@ -135,14 +133,6 @@ class _Tables:
 def _within(edges: Ints, start: int, end: int) -> Ints:
     """Of sorted instants those from `start` to `end`."""
     return edges[np.searchsorted(edges, start) : np.searchsorted(edges, end, side="right")]
-
-
-def _names(written: Holidays, years: tuple[int, int]) -> dict[date, str]:
-    """The holidays of the calendar's country by date."""
-    if written.country is None:
-        return {}
-    span = range(years[0], years[1] + 1)
-    return dict(holiday_rules.country_holidays(written.country, written.subdivision, years=span))
 
 
 def _covers(table: Table, instants: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -23,6 +23,7 @@ from monitor.policy.model import (
     policy_schema,
 )
 from monitor.policy.problems import FileProblems, PolicyError, Problem
+from monitor.policy.versions import PolicyFrozen, admitted, restated
 
 __all__ = [
     "ALWAYS",
@@ -40,6 +41,7 @@ __all__ = [
     "Perception",
     "PolicyDocument",
     "PolicyError",
+    "PolicyFrozen",
     "PolicySet",
     "PolicyVersion",
     "Problem",
@@ -48,7 +50,9 @@ __all__ = [
     "Sla",
     "SlaAlerts",
     "TargetLine",
+    "admitted",
     "default_policy",
     "load",
     "policy_schema",
+    "restated",
 ]

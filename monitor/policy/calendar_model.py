@@ -1,6 +1,7 @@
 """Working calendars as they are written: zone, weekly hours, holidays, exceptions, maintenance."""
 
 import re
+import warnings
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cache
@@ -8,12 +9,14 @@ from typing import Annotated, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 import holidays as holiday_rules
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
-from monitor.policy.values import Instant, Part, Zone, unknown
+from monitor import zones
+from monitor.policy.values import Instant, Part, Zone, frozen_names, unknown
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # in the order of date.weekday()
 DAY = timedelta(days=1)
+_LANGUAGE = "en_US"  # of the names of holidays, where they are known in it
 
 _TIME = r"([01]?\d|2[0-4]):([0-5]\d)"
 _SHIFT = re.compile(rf"{_TIME}\s*-\s*{_TIME}")
@@ -140,10 +143,12 @@ class Holidays(Part):
     remove: tuple[Date, ...] = Field(default=(), strict=False, description="worked all the same; wins over `add`")
 
     @model_validator(mode="after")
-    def _known(self) -> Self:
+    def _known(self, info: ValidationInfo) -> Self:
         if self.country is None:
             if self.subdivision:
                 raise ValueError("a subdivision needs its country")
+            return self
+        if self.region in frozen_names(info, "holidays"):
             return self
         parts = _countries().get(self.country)
         if parts is None:
@@ -152,13 +157,19 @@ class Holidays(Part):
             raise ValueError(f"{self.country} has no subdivision {self.subdivision!r}: {', '.join(parts)}")
         return self
 
-    def closed(self, first: date, last: date) -> frozenset[date]:
-        """The holidays from `first` to `last`, both included."""
-        days = set(self.add)
-        if self.country is not None:
-            years = range(first.year, last.year + 1)
-            days |= set(holiday_rules.country_holidays(self.country, self.subdivision, years=years))
-        return frozenset(day for day in days - set(self.remove) if first <= day <= last)
+    @property
+    def region(self) -> str | None:
+        """The country, or its part: `DE`, `DE-BY`."""
+        return f"{self.country}-{self.subdivision}" if self.subdivision else self.country
+
+    def of_country(self, years: range) -> Mapping[date, str]:
+        """The country's holidays in those years, with their names, as the installed library has them."""
+        if self.country is None:
+            return {}
+        with warnings.catch_warnings():  # that it does not know those of every year
+            warnings.simplefilter("ignore", UserWarning)
+            found = holiday_rules.country_holidays(self.country, self.subdivision, years=years, language=_LANGUAGE)
+        return dict(found)
 
 
 class Maintenance(Part):
@@ -197,11 +208,29 @@ class Calendar(Part):
         plain = not (self.exceptions or self.maintenance or self.holidays.add or self.holidays.country)
         return plain and all(shifts == whole for shifts in self.hours.values())
 
-    def shifts(self, day: date, holidays: frozenset[date]) -> tuple[Shift, ...]:
-        """The shifts that begin on a local date, `holidays` being those of `Holidays.closed`."""
+    def holidays_of_country(self, years: range) -> Mapping[date, str]:
+        """Those of `holidays.country`, with their names."""
+        return self.holidays.of_country(years)
+
+    def zone_rules(self, years: range) -> zones.Zone:
+        """When the zone's offset changes, in those years at least."""
+        return zones.Zone.of(self.zone, years[0], years[-1])
+
+    def days_off(self, first: date, last: date) -> Mapping[date, str]:
+        """The holidays from `first` to `last`, both included, with their names; a day that `add` alone names has none.
+
+        They are days without shifts, unless `exceptions` has them.
+        """
+        days = dict.fromkeys(self.holidays.add, "")
+        days |= self.holidays_of_country(range(first.year, last.year + 1))
+        removed = set(self.holidays.remove)
+        return {day: name for day, name in days.items() if first <= day <= last and day not in removed}
+
+    def shifts(self, day: date, days_off: Mapping[date, str]) -> tuple[Shift, ...]:
+        """The shifts that begin on a local date, `days_off` being as `days_off` tells them."""
         if day in self.exceptions:
             return self.exceptions[day]
-        return () if day in holidays else self.hours[DAYS[day.weekday()]]
+        return () if day in days_off else self.hours[DAYS[day.weekday()]]
 
 
 ALWAYS = Calendar.model_validate({"zone": "UTC", "hours": {"mon-sun": ["00:00-24:00"]}})

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
 from monitor.names import Clock
 from monitor.policy.calendar_model import ALWAYS, Calendar
 from monitor.policy.conditions import Condition, fits, in_words
-from monitor.policy.durations import BusinessDays
+from monitor.policy.durations import BusinessDays, format_span
+from monitor.policy.judging import judging_text
 from monitor.policy.model import (
     Feed,
     Limits,
@@ -33,8 +35,9 @@ from monitor.policy.problems import Problem
 EVERY_REASON = "*"
 
 # What decides verdicts; the rest of a version may change as long as it is the newest.
-JUDGING = ("labels", "calendars", "targets")
+JUDGING = ("policy", "effective_from", "labels", "targets")
 JUDGING_LIMITS = ("grace", "reopen")
+_FACTS_LIMITS = ("short_abandon", "reopen")  # of the newest version: they hold for cases of every version
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +129,10 @@ class PolicyVersion:
 
     @cached_property
     def calendars(self) -> Mapping[str, Calendar]:
-        """All calendars by name, `always` among them."""
-        return {"always": ALWAYS, **self.document.calendars}
+        """All calendars by name, `always` among them; those of targets as they were frozen."""
+        frozen, judging = self.document.frozen, self.document.judging_calendars()
+        kept = {} if frozen is None else {name: frozen.of(calendar) for name, calendar in judging.items()}
+        return {"always": ALWAYS, **self.document.calendars, **kept}
 
     @cached_property
     def clocks(self) -> tuple[Clock, ...]:
@@ -150,11 +155,20 @@ class PolicyVersion:
         return _sha256(_canonical(self.document.model_dump_json(exclude_defaults=True)))
 
     @cached_property
-    def judging_digest(self) -> str:
-        """sha256 of what decides verdicts, frozen once it has judged a case: see SEMANTICS of versions."""
+    def judging(self) -> Mapping[str, Any]:
+        """What of the writing decides verdicts and is frozen once it has judged a case (SEMANTICS, Clocks 6)."""
         written = self.document.model_dump(mode="json", exclude_defaults=True)
-        kept = {name: written.get(name) for name in ("policy", "effective_from", *JUDGING)}
-        kept["limits"] = {name: str(getattr(self.limits, name)) for name in JUDGING_LIMITS}
+        kept = {name: written.get(name) for name in JUDGING}
+        used = self.document.judging_calendars()
+        kept["calendars"] = {name: text for name, text in written.get("calendars", {}).items() if name in used}
+        kept["limits"] = {name: format_span(getattr(self.limits, name)) for name in JUDGING_LIMITS}
+        return kept
+
+    @cached_property
+    def judging_digest(self) -> str:
+        """sha256 of all that decides verdicts, frozen holidays and zone rules among it."""
+        frozen = self.document.frozen
+        kept = {**self.judging, "frozen": frozen and frozen.model_dump(mode="json")}
         return _sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False))
 
     def dump(self) -> str:
@@ -199,6 +213,16 @@ class PolicySet:
     def digest(self) -> str:
         """sha256 over the digests of the versions in their order."""
         return _sha256("\n".join(version.digest for version in self.versions))
+
+    @cached_property
+    def judging(self) -> str:
+        """What decides figures, for the state to keep: see `monitor.policy.judging`."""
+        newest = self.newest
+        limits = [format_span(getattr(newest.limits, name)) for name in _FACTS_LIMITS]
+        return judging_text(
+            _sha256(json.dumps([newest.labels, limits])),
+            [(version.effective_from, version.judging_digest) for version in self.versions],
+        )
 
     def version_of(self, opened: pl.Expr) -> pl.Expr:
         """Int16 expression: number of the version in force at `opened` (inclusive), -1 before all; null stays.

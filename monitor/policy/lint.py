@@ -23,7 +23,7 @@ ANSWERED = (Clock.FIRST_RESPONSE, Clock.NEXT_RESPONSE, Clock.ACKNOWLEDGEMENT)
 
 def lint(document: Document, policy: PolicyDocument) -> list[Problem]:
     """Everything wrong or doubtful within one version."""
-    checks = (labels, targets, unreachable, calendars, slas, feeds, weights, limits)
+    checks = (labels, targets, unreachable, calendars, slas, feeds, weights, limits, frozen)
     return [problem for check in checks for problem in check(document, policy)]
 
 
@@ -248,6 +248,14 @@ def limits(document: Document, policy: PolicyDocument) -> Iterator[Problem]:
     if kept < waited:
         said = f"shorter than reopen ({format_span(waited)}): a case would be gone before its reopening counts"
         yield document.problem(("limits", "retention"), said)
+
+
+def frozen(document: Document, policy: PolicyDocument) -> Iterator[Problem]:
+    """What was frozen holds all that the calendars of the targets need."""
+    if policy.frozen is not None:
+        for name, calendar in policy.judging_calendars().items():
+            if (missing := policy.frozen.lacks(calendar)) is not None:
+                yield document.problem(("frozen",), f"lacks {missing}, which the calendar {name} needs")
 
 
 def _calendar_named(document: Document, policy: PolicyDocument, path: Path, name: str) -> Iterator[Problem]:

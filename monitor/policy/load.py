@@ -1,8 +1,8 @@
 """Texts to a `PolicySet`, or all that is wrong with them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,6 +15,7 @@ from monitor.policy.yaml_source import Document, documents
 
 T = TypeVar("T", bound=BaseModel)
 
+_FROZEN = ("zones", "holidays")
 _STANDING_ALONE = ("limits", "targets", "slas", "feeds", "perception")
 
 
@@ -62,10 +63,17 @@ def validated(model: type[T], document: Document) -> tuple[T | None, list[Proble
     if not isinstance(document.data, Mapping):
         return None, [document.problem((), "must be a mapping of fields, not a list or a text")]
     try:
-        return model.model_validate(document.data), []
+        return model.model_validate(document.data, context=_frozen_names(document.data)), []
     except ValidationError as error:
         found = [problem_of(model, document, e) for e in error.errors(include_url=False)]
         return None, list(dict.fromkeys(found))
+
+
+def _frozen_names(data: Mapping[str, Any]) -> dict[str, Collection[str]]:
+    """The zones and countries that a document brings along, so that the installed data need not have them."""
+    found = data.get("frozen")
+    kept = found if isinstance(found, Mapping) else {}
+    return {kind: names for kind in _FROZEN if isinstance(names := kept.get(kind), Mapping)}
 
 
 def _lint_rest(document: Document) -> list[Problem]:

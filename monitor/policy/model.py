@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Wi
 from monitor.names import Clock
 from monitor.policy.calendar_model import Calendar
 from monitor.policy.durations import format_span, parse_span
+from monitor.policy.frozen import Frozen
 from monitor.policy.values import (
     SHARE_SCHEMA,
     Count,
@@ -248,6 +249,14 @@ class PolicyDocument(Part):
     feeds: tuple[Feed, ...] = Field(default=(), strict=False)
     perception: Perception | None = None
     notify: Mapping[str, Receiver] = Field(default_factory=dict)
+    frozen: Frozen | None = Field(
+        default=None, description="holidays and zone rules as they were; written by the monitor, not by hand"
+    )
+
+    def judging_calendars(self) -> Mapping[str, Calendar]:
+        """The calendars that a target line counts by."""
+        named = {line.calendar for line in self.targets}
+        return {name: calendar for name, calendar in self.calendars.items() if name in named}
 
 
 def policy_schema() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The types of a policy's fields: read from the text that was written, exact, with a JSON Schema each."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -130,9 +131,16 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def parse_zone(written: object) -> str:
+def frozen_names(info: ValidationInfo, kind: str) -> Container[object]:
+    """The names of `kind` (`zones`, `holidays`) that the document brings along: the installed data need not know
+    them."""
+    names: Container[object] = (info.context or {}).get(kind, ())
+    return names
+
+
+def parse_zone(written: object, info: ValidationInfo) -> str:
     """The name of an IANA time zone. Raises ValueError with the nearest one."""
-    if isinstance(written, str) and written in _zones():
+    if isinstance(written, str) and (written in _zones() or written in frozen_names(info, "zones")):
         return written
     raise unknown(written, sorted(_zones()), "is no IANA time zone: write one like Europe/Berlin")
 

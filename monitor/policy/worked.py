@@ -12,7 +12,7 @@ from monitor.calendars import NEVER, Ints
 from monitor.names import Clock
 from monitor.policy.calendar_model import DAY, DAYS, Calendar, Shift
 from monitor.policy.compiled import PolicyVersion, TargetLine
-from monitor.zones import EPOCH, MICROSECOND, Zone
+from monitor.zones import EPOCH, MICROSECOND
 
 _ORDINARY: Final = 35  # days among which the ordinary example is looked for
 _YEAR: Final = 366  # days within which the next holiday and the next change of the clocks are looked for
@@ -76,7 +76,7 @@ class _Work:
 
     def over_holiday(self) -> str | None:
         """From the last shift before the next holiday, or the next day closed by exception, that would be worked."""
-        closed = self.written.holidays.closed(self.day, self.day + timedelta(days=_YEAR))
+        closed = self.written.days_off(self.day, self.day + timedelta(days=_YEAR))
         for n in range(1, _YEAR):
             off = self.day + timedelta(days=n)
             if self.written.shifts(off, closed) or not self.written.hours[DAYS[off.weekday()]]:
@@ -90,7 +90,7 @@ class _Work:
 
     def over_change(self) -> str | None:
         """A case whose target spans the zone's next change of the clocks."""
-        zone = Zone.of(self.written.zone, self.day.year, self.day.year + 2)
+        zone = self.written.zone_rules(range(self.day.year, self.day.year + 3))
         after = self._instant(self.day, timedelta(0))
         change = next((int(c) for c in zone.change if after < c <= after + _YEAR * calendars.DAY), None)
         if change is None:

@@ -7,7 +7,10 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from api.context import Context
 from api.ticker import Ticker
+from consumers.policy_log import Refused, Restatement
+from monitor.names import PolicyRefusal
 from monitor.summary import summary
 from tests.api.conftest import asking
 from tests.api.world import NOON, Replica, context, event, policies
@@ -197,6 +200,29 @@ async def test_the_policy_is_shown_without_the_addresses_of_receivers(http: http
     [version] = answer.json()["versions"]
     assert version["document"]["notify"] == {"leads": "webhook"}
     assert version["targets"][0]["title"] == "first_response, priority P1"
+
+
+async def test_refused_files_and_restatements_stand_with_the_policy(ticked: Context, http: httpx2.AsyncClient) -> None:
+    answer = (await http.get("/v1/policy")).json()
+    assert (answer["refused"], answer["restatements"]) == (None, [])
+    known = ticked.policies.log
+    known.refused = Refused(NOON, PolicyRefusal.FROZEN, ["the version without effective_from has judged cases"])
+    for number in (1, 2):
+        known.restatements[number] = Restatement(number, NOON, "Ann", f"reason {number}", "a1", "b2", 1, flips=7)
+    answer = (await http.get("/v1/policy")).json()
+    assert answer["refused"] == {
+        "at": "2026-11-20T12:00:00.000Z",
+        "reason": "frozen",
+        "problems": ["the version without effective_from has judged cases"],
+    }
+    assert [(made["number"], made["why"], made["flips"]) for made in answer["restatements"]] == [
+        (2, "reason 2", 7),
+        (1, "reason 1", 7),
+    ]
+    await Ticker(ticked, wall=lambda: NOON).tick()
+    metrics = (await http.get("/metrics")).text
+    assert 'sqm_policy_refused{reason="frozen"} 1' in metrics
+    assert 'sqm_policy_refused{reason="invalid"} 0' in metrics
 
 
 async def test_health_says_alive_and_ready_with_reasons(http: httpx2.AsyncClient, replica: Replica) -> None:

@@ -15,8 +15,10 @@ from playwright.async_api import Page, expect
 from api.context import Context
 from api.ticker import Ticker
 from consumers.policies import FixedPolicies
+from consumers.policy_log import Refused
 from consumers.settings import load
 from monitor.frames import ALERTS
+from monitor.names import PolicyRefusal
 from tests.api.serving import served
 from tests.api.test_ticker import alert
 from tests.api.world import NOON, Replica, lives, policies
@@ -305,3 +307,19 @@ async def test_a_label_is_text_whatever_it_holds(world: World, open_page: OpenPa
     page = await open_page(world.address)
     await expect(page.locator("#alerts .title")).to_have_text(nasty)
     assert await page.locator("#alerts img").count() == 0
+
+
+async def test_refused_policy_files_are_told_of_until_they_are_taken(world: World, open_page: OpenPage) -> None:
+    page = await open_page(world.address)
+    notice = page.locator("#refused")
+    await full(page)
+    await expect(notice).to_be_hidden()
+    problem = "desk.yaml:3: targets[0].within: a bare number has no unit"
+    world.here.policies.log.refused = Refused(NOON, PolicyRefusal.INVALID, [problem])
+    await expect(notice).to_contain_text("The policy files are not right: the policy before them stays in force")
+    await expect(notice).to_contain_text(problem)
+    found = [ratio for ratio, text in await page.evaluate(CONTRASTS) if text == problem]
+    assert len(found) == 1
+    assert found[0] >= 4.5
+    world.here.policies.log.refused = None
+    await expect(notice).to_be_hidden()

@@ -1,15 +1,16 @@
 """Following the policies: what is found on the way to the end of the topic is not in force."""
 
 import asyncio
-import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import TopicPartition
 
 from consumers.follow import Batch, Tail
-from consumers.policies import SET_KEY, VERSION_KEY, PolicyFollower
+from consumers.policies import PolicyFollower
+from consumers.policy_log import records
 from consumers.settings import KafkaSettings
 from monitor.policy import PolicySet, load
 
@@ -23,10 +24,7 @@ def policies(goal: str) -> PolicySet:
 
 def published(given: PolicySet) -> list[Any]:
     """The records of a set."""
-    digests = [version.digest for version in given.versions]
-    versions = [(VERSION_KEY + d.encode(), text.encode()) for d, text in zip(digests, given.dump(), strict=True)]
-    content = json.dumps({"versions": digests, "digest": given.digest}).encode()
-    return [SimpleNamespace(key=key, value=value) for key, value in (*versions, (SET_KEY, content))]
+    return [SimpleNamespace(key=key, value=value) for key, value in records(given, datetime(2026, 3, 2, tzinfo=UTC))]
 
 
 class InPieces(Tail):

@@ -10,7 +10,7 @@ from consumers import topics
 from consumers.client import producer, started
 from consumers.follow import Tail
 from consumers.health import Status
-from consumers.policies import PolicyFollower, publish, publish_if_new
+from consumers.policies import PolicyFollower, publish
 from consumers.settings import Settings
 from consumers.worker import Worker
 from monitor.names import Topic
@@ -135,9 +135,8 @@ async def test_published_policies_reach_every_role(own: Settings) -> None:
         newer = load(
             [("a", POLICY_TEXT), ("b", POLICY_TEXT.replace("1h", "2h") + "\neffective_from: 2026-05-01T00:00:00Z")]
         )
-        assert await publish_if_new(own.kafka, newer)
+        await publish(own.kafka, newer)
         await until(lambda: follower.current == newer)
-        assert not await publish_if_new(own.kafka, newer)
         assert seen == [newer.digest]
         await publish(own.kafka, policies())
         await until(lambda: follower.current == policies())
@@ -154,7 +153,7 @@ async def test_a_worker_waits_for_policies_and_says_so(own: Settings) -> None:
         await until(lambda: read_so_far(replica) == len(lives(10)))
         assert worker.health.trouble() is None
         states = list(replica.states.values())
-        assert {state.policies for state in states if state.policies} == {policies().digest}
+        assert {state.policies for state in states if state.policies} == {policies().judging}
 
 
 async def test_policies_that_cannot_be_read_leave_those_in_force(own: Settings) -> None:
@@ -186,7 +185,7 @@ async def test_a_new_policy_judges_the_live_cases_anew(own: Settings) -> None:
         before = figures(replica.states)["clocks"]["first_response"]
         assert before["breached"] == 0
         await publish(own.kafka, policies())
-        await until(lambda: {state.policies for state in replica.states.values()} == {policies().digest})
+        await until(lambda: {state.policies for state in replica.states.values()} == {policies().judging})
         after = figures(replica.states)["clocks"]["first_response"]
         assert after["breached"] > 20
         assert sum(after.values()) == sum(before.values())

@@ -221,6 +221,11 @@ BREACH = {
         {},
         [(0, "firing", "breached"), (1, "resolved", "corrected")],
     ),
+    "it is judged anew by other rules: the answer was in time": (
+        [RUNNING, verdict(outcome="met", stopped=T0 - MINUTE, change="restated"), MET],
+        {},
+        [(0, "firing", "breached"), (1, "resolved", "restated")],
+    ),
     "it arrives already answered: both are told": (
         [NONE, NONE, NONE, STOPPED, STOPPED],
         {},

@@ -11,7 +11,7 @@ import { showIndicators } from "./indicators.js";
 import { showLedger } from "./ledger.js";
 import { offerServices, showServices } from "./services.js";
 import { showSlas } from "./slas.js";
-import { showFreshness, showVerdict } from "./status.js";
+import { showFreshness, showRefusedPolicy, showVerdict } from "./status.js";
 import { Stream } from "./stream.js";
 
 let tick = null;
@@ -24,6 +24,7 @@ function ofService(rows, service) {
 function draw() {
   showFreshness(tick, connection);
   if (!tick) return;
+  showRefusedPolicy(tick.policy.refused);
   const { service, window } = asked();
   const slas = ofService(tick.slas, service);
   const alerts = ofService(tick.alerts, service);

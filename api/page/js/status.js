@@ -1,6 +1,6 @@
 // The first thing seen: the worst that is true, and whether the figures can be trusted.
 
-import { byId, mark, say } from "./dom.js";
+import { byId, mark, say, show } from "./dom.js";
 import { count, decimal, duration, labelText, percent, share, timeOfDay } from "./format.js";
 
 const STATES = { breached: "breached", burning: "burning", too_few: "too few", ok: "kept", no_data: "no events" };
@@ -72,6 +72,15 @@ export function showFreshness(tick, connection) {
   mark(document.body, "freshness", state);
   document.body.classList.toggle("lost", state === "lost");
   say(element, TEXTS[state](tick, connection));
+}
+
+/** Policy files that were not taken: what one sees is judged by those before them. */
+export function showRefusedPolicy(refused) {
+  show(byId("refused"), Boolean(refused));
+  if (!refused) return;
+  const why = { unreadable: "cannot be read", invalid: "are not right", frozen: "change what has been judged" };
+  say(byId("refused-why"), `The policy files ${why[refused.reason] ?? "are refused"}: the policy before them stays in force (since ${timeOfDay(refused.at)}).`);
+  say(byId("refused-problems"), refused.problems.join("\n"));
 }
 
 const TEXTS = {
