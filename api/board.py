@@ -15,6 +15,7 @@ from monitor.figures import Figures, figures
 from monitor.policy import PolicySet
 from monitor.slas.burning import burning
 from monitor.slas.burning import states as sla_states
+from monitor.slas.corrections import corrected
 from monitor.state import State
 from monitor.windows import read
 
@@ -50,7 +51,8 @@ def make(
     newest, grace = policies.newest, timedelta(0) if follows_events else None
     clocks, chances = foretell(states, policies, found.now, grace)
     pairs = burning(found.judgements, newest, found.now)
-    slas = items.sla_items(found.judgements, pairs, sla_states(found.judgements, pairs, newest), newest)
+    revised = corrected(states, newest, found.now)
+    slas = items.sla_items(found.judgements, pairs, sla_states(found.judgements, pairs, newest), revised, newest)
     shown = items.alert_items(alerts)
     services = items.service_items(slas, shown, found.standing, _open_cases(states, policies, found.now), found.now)
     return Board(

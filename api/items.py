@@ -21,20 +21,22 @@ _Key = tuple[str | None, ...]
 
 
 def sla_items(
-    judgements: pl.DataFrame, pairs: pl.DataFrame, states: pl.DataFrame, version: PolicyVersion
+    judgements: pl.DataFrame, pairs: pl.DataFrame, states: pl.DataFrame, corrected: pl.DataFrame, version: PolicyVersion
 ) -> list[Item]:
     """One dict for each objective and combination of its `by`, the worst first.
 
     :param judgements: JUDGEMENTS; rows of the window "period" make the items
     :param pairs: PAIRS of the same objectives
     :param states: (sla, labels) -> state, see `burning.states`
+    :param corrected: CORRECTED
     """
     slas = {sla.id: sla for sla in version.slas}
     burns: dict[_Key, list[Item]] = {}
     for row in pairs.select(list(PAIRS)).sort("pair").to_dicts():
         burns.setdefault(_key(row), []).append(_burn(row))
     periods = judgements.select(list(JUDGEMENTS)).filter(pl.col("window") == PERIOD)
-    periods = periods.join(states, on=["sla", *LABELS], how="left", nulls_equal=True, maintain_order="left")
+    for further in (states, corrected):
+        periods = periods.join(further, on=["sla", *LABELS], how="left", nulls_equal=True, maintain_order="left")
     items = [
         _sla_item(row, slas[row["sla"]], burns.get(_key(row), [])) for row in periods.to_dicts() if row["sla"] in slas
     ]
@@ -65,6 +67,7 @@ def _sla_item(row: Mapping[str, Any], sla: Sla, burn: list[Item]) -> Item:
         "window_to": instant(row["to"]),
         "good": row["good"],
         "bad": row["bad"],
+        "corrected": row["corrected"] or 0,
         "compliance": row["compliance"],
         "budget_left": row["budget_left"],
         "value": row["value"],

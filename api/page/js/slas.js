@@ -45,7 +45,8 @@ function leftText(left) {
 function countText(sla) {
   const over = `over ${sla.period.replace("calendar ", "the calendar ")}`;
   if (sla.good === null || sla.good + sla.bad === 0) return `no events ${over}`;
-  return `${count(sla.bad)} of ${count(sla.good + sla.bad)} missed it ${over}`;
+  const corrected = sla.corrected ? `, ${count(sla.corrected)} corrected` : "";
+  return `${count(sla.bad)} of ${count(sla.good + sla.bad)} missed it ${over}${corrected}`;
 }
 
 /** The loudest pair that fires; else the one that comes closest to its limit. */
