@@ -17,6 +17,7 @@ policy: support
 labels: [service]
 targets:
   - {clock: first_response, within: 10m}
+  - {clock: resolution, within: 1h}
 slas:
   - {id: each, measure: first_response, by: [service], goal: 90%, period: 1d}
   - {id: web, measure: first_response, where: {service: web}, goal: 90%, period: 1d}
