@@ -297,7 +297,7 @@ def life(random: Random, span: int) -> list[Event]:
         kind = random.choice(RARE) if random.random() < rare else random.choice(usual)
         events.append(_event(random, kind, random.randrange(0, span), complaint, span))
     random.shuffle(events)
-    return events
+    return list({(e.source, e.id): e for e in events}.values())  # one event once: what is told twice is left out before
 
 
 def _event(random: Random, kind: str, at: int, complaint: bool, span: int) -> Event:
