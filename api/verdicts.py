@@ -13,9 +13,9 @@ from api.board import Board
 from api.cursors import Order
 from api.shapes import fits, instant, instant_text, labels_of, seconds_of
 from monitor.frames import LABEL_COLUMNS, empty
-from monitor.names import LABELS, Outcome
+from monitor.names import LABELS
 from monitor.policy import PolicySet
-from monitor.running import with_used
+from monitor.running import BARE, with_used
 from monitor.state import STATE_VERDICTS, State
 
 States = Mapping[int, State]
@@ -24,7 +24,6 @@ FOUND: Final = {**STATE_VERDICTS, "partition": pl.Int32()}
 BY_DECIDED: Final = Order(("decided", "case", "clock", "cycle"), (True, False, False, False))
 BY_CHANCE: Final = Order(("chance", "due", "case", "clock", "cycle"), (True, False, False, False, False))
 BY_DUE: Final = Order(("due", "case", "clock", "cycle"), (False, False, False, False))
-_BARE: Final = (Outcome.EXCLUDED, Outcome.INCONSISTENT)  # rows that say no more than that
 
 
 def find(states: States, condition: pl.Expr, wanted: Mapping[str, list[str]]) -> pl.DataFrame:
@@ -58,7 +57,7 @@ def foretold(rows: pl.DataFrame, states: States, board: Board) -> pl.DataFrame:
 
 def verdict_items(rows: pl.DataFrame, policies: PolicySet) -> list[dict[str, Any]]:
     """One dict a row of FOUND with labels, as `/v1/verdicts` shows it."""
-    bare = pl.col("outcome").is_in(_BARE)
+    bare = pl.col("outcome").is_in(BARE)
 
     def unless_bare(expression: pl.Expr) -> pl.Expr:
         return pl.when(~bare).then(expression)

@@ -25,7 +25,7 @@ from monitor.cells.tiers import TIER_ROWS
 from monitor.frames import Columns, conform
 from monitor.state import TABLES, TIER_CELLS
 
-FORMAT: Final = 1
+FORMAT: Final = 2  # 2: slices are told by the upper bits of keys
 MAGIC: Final = b"SQMF"
 PART_BYTES: Final = 900_000
 
@@ -61,6 +61,10 @@ class FrameDamaged(FrameError):
 
 class NewerFormat(FrameError):
     """A frame that a newer version of the program wrote."""
+
+
+class OlderFormat(FrameError):
+    """A frame of before the first release."""
 
 
 class Kind(IntEnum):
@@ -123,7 +127,7 @@ def encode(
 
 
 def header(value: bytes, place: Place) -> Header:
-    """The head of a record, checked. Raises FrameDamaged, NewerFormat."""
+    """The head of a record, checked. Raises FrameDamaged, NewerFormat, OlderFormat."""
     if len(value) < _HEADER_BYTES or value[:4] != MAGIC:
         raise FrameDamaged(f"{place}: this is no frame of sqm's state ({len(value)} bytes)")
     _, version, kind, slice_number, part, parts, number = _HEAD.unpack_from(value)
@@ -135,6 +139,11 @@ def header(value: bytes, place: Place) -> Header:
     seed = xxhash.xxh3_64_intdigest(value[: _HEAD.size])
     if checksum != xxhash.xxh3_64_intdigest(memoryview(value)[_HEADER_BYTES:], seed=seed):
         raise FrameDamaged(f"{place}: the frame is damaged, its checksum does not fit its bytes")
+    if version < FORMAT:
+        raise OlderFormat(
+            f"{place}: the state was written in format {version}, before the first release; this sqm reads {FORMAT}: "
+            f"delete the topic {place.topic} and start again, the state is made anew from the events"
+        )
     if kind not in tuple(Kind) or part >= parts:
         raise FrameDamaged(f"{place}: the frame's header makes no sense")
     return Header(Kind(kind), slice_number, part, parts, number)

@@ -53,8 +53,9 @@ def verdicts(replayed: Replayed, policies: PolicySet) -> pl.DataFrame:
     """VERDICTS of all cases, running clocks as of `now`, and of measured events, which are no part of the state."""
     now = replayed.now
     live = clocks.derive(replayed.state.history.frame(), policies, now, timedelta(0))
-    measured = replayed.read.events.filter(pl.col("kind") == str(Kind.MEASURED))
-    settled = clocks.measured(unseen(measured, empty(HISTORY), empty(IDS)).events, policies, now)
+    told = replayed.read.events.filter(pl.col("kind") != str(Kind.ADVANCED))
+    counted = unseen(told, empty(HISTORY), empty(IDS)).events
+    settled = clocks.measured(counted.filter(pl.col("kind") == str(Kind.MEASURED)), policies, now)
     return pl.concat([live, settled])
 
 

@@ -76,11 +76,12 @@ def step(
     fresh = unseen(events, known, state.ids.of(events["event_key"]))
     measured = fresh.events.filter(pl.col("kind") == Kind.MEASURED)
     lived = fresh.events.filter(pl.col("kind") != Kind.MEASURED)
-    ripe = _ripe(state, now, policies)
-    touched = pl.concat([lived["case_key"], ripe]).unique()  # the cases to derive again
+    restated = _of_other_rules(state, policies)
+    unasked = pl.concat([restated, _ripe(state, now)]).unique()
+    touched = pl.concat([lived["case_key"], unasked]).unique()  # the cases to derive again
     if lived.height < events.height:  # neither duplicates nor measured events touch a case
         known = known.filter(pl.col("case_key").is_in(touched.implode()))
-    others = ripe.filter(~ripe.is_in(known["case_key"].implode())) if len(ripe) else ripe
+    others = unasked.filter(~unasked.is_in(known["case_key"].implode()))
     history = pl.concat([known, state.history.of(others), conform(lived, HISTORY)])
     live = _derive_live(history, policies, now, grace)
     settled = _derive_measured(measured, now, policies)
@@ -91,7 +92,8 @@ def step(
     of_measured = contributions(*admitted.settled)
     emitted = (new, old.with_columns(-pl.col("n", "total")), of_measured)
     cells = add_up_cells(pl.concat([rows.select(list(CELLS)) for rows in emitted]))
-    comparison = compare(state.verdicts_of(touched), admitted.verdicts, live.labels, lived)
+    by_events = lived.filter(~pl.col("case_key").is_in(restated.implode()))  # what rules turn, no event did
+    comparison = compare(state.verdicts_of(touched), admitted.verdicts, live.labels, by_events)
     delta: Delta = {
         "history": conform(lived, HISTORY),
         "verdicts": comparison.rows,
@@ -148,18 +150,22 @@ class _Admitted(NamedTuple):
     overflowed: int
 
 
-def _ripe(state: State, now: datetime, policies: PolicySet) -> pl.Series:
-    """Keys of the cases that time alone may have changed, or that other rules judge than before."""
-    keys = [empty(WAKES)["case_key"]]
+def _of_other_rules(state: State, policies: PolicySet) -> pl.Series:
+    """Keys of the cases that other rules judge than before."""
     since = outdated(state, policies)
+    if since is None:
+        return empty(WAKES)["case_key"]
     if since == ALL:
-        keys.append(state.history.frame()["case_key"])
-    elif since is not None:
-        keys.append(state.history.where((pl.col("kind") == Kind.OPENED) & (pl.col("time") >= since))["case_key"])
+        return state.history.frame()["case_key"].unique()
+    return state.history.where((pl.col("kind") == Kind.OPENED) & (pl.col("time") >= since))["case_key"].unique()
+
+
+def _ripe(state: State, now: datetime) -> pl.Series:
+    """Keys of the cases that time alone may have changed."""
     due = state.next_wake
-    if due is not None and due < now:
-        keys.append(state.wakes.where(pl.col("wake") < now)["case_key"])
-    return pl.concat(keys).unique()
+    if due is None or due >= now:
+        return empty(WAKES)["case_key"]
+    return state.wakes.where(pl.col("wake") < now)["case_key"]
 
 
 def _derive_live(history: pl.DataFrame, policies: PolicySet, now: datetime, grace: timedelta | None) -> _Live:

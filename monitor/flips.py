@@ -50,7 +50,7 @@ def flips(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(pl.when(known).then(pl.col(label)).otherwise(pl.col(f"{label}_old")) for label in LABELS)
     outcomes = named.with_columns(pl.col("old_outcome", "new_outcome").fill_null(Outcome.NO_TARGET.value))
     differing = outcomes.filter(pl.col("old_outcome") != pl.col("new_outcome"))
-    return conform(differing, FLIPS).sort(_KEYS)
+    return conform(differing.sort(keys), FLIPS)
 
 
 def of_live_cases(states: Iterable[State], old: PolicySet, new: PolicySet, grace: timedelta | None) -> pl.DataFrame:

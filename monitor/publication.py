@@ -27,7 +27,7 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, labels: pl.DataFrame, fresh: p
     :param old: STATE_VERDICTS of these cases
     :param new: their verdicts as derived now: `referring(VERDICTS)` and `series`
     :param labels: LABEL_COLUMNS, to which `state` refers
-    :param fresh: EVENTS that the batch brought for them
+    :param fresh: EVENTS that the batch brought for them, but for those that other rules judge now
     """
     current = new.filter(pl.col("outcome") != Outcome.NO_TARGET).with_columns(
         # how long a running clock has run changes by the second: it is worked out when it is read

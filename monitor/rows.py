@@ -45,7 +45,6 @@ class _Chunk:
         self._place = place  # of each in `rows`
         self._gone: npt.NDArray[np.bool_] | None = None
         self._height = rows.height
-        self._left: pl.DataFrame | None = rows  # what is not gone; None: to be made when it is asked for
 
     @classmethod
     def of(cls, rows: pl.DataFrame, key: str) -> "_Chunk":
@@ -70,10 +69,7 @@ class _Chunk:
 
     def rows(self) -> pl.DataFrame:
         """What is not gone."""
-        if self._left is None:
-            assert self._gone is not None
-            self._left = self._rows.filter(pl.Series(~self._gone))
-        return self._left
+        return self._rows if self._gone is None else self._rows.filter(pl.Series(~self._gone))
 
     def where(self, condition: pl.Expr) -> pl.DataFrame:
         return self._rows.filter(condition if self._gone is None else condition & pl.lit(pl.Series(~self._gone)))
@@ -119,7 +115,6 @@ class _Chunk:
             self._gone = np.zeros(self._rows.height, dtype=bool) if self._gone is None else self._gone
             self._gone[places] = True
             self._height -= len(places)
-            self._left = None
 
     def tidied(self) -> "_Chunk":
         """The same without what is gone, where that is much of it."""

@@ -11,7 +11,7 @@ from monitor.clocks.shares import left, wholes
 from monitor.frames import LABEL_COLUMNS, SPAN, Columns, conform, empty
 from monitor.names import Outcome
 from monitor.policy import PolicySet
-from monitor.state import STATE_VERDICTS, State
+from monitor.state import STATE_VERDICTS, VERDICT_KEYS, State
 
 States = Mapping[int, State]
 
@@ -24,8 +24,7 @@ RUNNING: Final[Columns] = {
     **LABEL_COLUMNS,
 }
 
-_KEYS: Final = ["case_key", "clock", "cycle"]
-_BARE: Final = (Outcome.EXCLUDED, Outcome.INCONSISTENT)
+BARE: Final = (Outcome.EXCLUDED, Outcome.INCONSISTENT)  # rows that say no more than that
 
 
 def running(states: States) -> pl.DataFrame:
@@ -47,7 +46,7 @@ def as_of_now(rows: pl.DataFrame, states: States, policies: PolicySet, grace: ti
 
     :param rows: STATE_VERDICTS with `partition`, or RUNNING
     """
-    unstopped = rows.filter(pl.col("stopped").is_null() & ~pl.col("outcome").is_in(_BARE))
+    unstopped = rows.filter(pl.col("stopped").is_null() & ~pl.col("outcome").is_in(BARE))
     derived = []
     for (partition,), group in unstopped.group_by("partition"):
         assert isinstance(partition, int)
@@ -55,11 +54,11 @@ def as_of_now(rows: pl.DataFrame, states: States, policies: PolicySet, grace: ti
         if state is None or state.now is None:
             continue
         history = state.history.of(group["case_key"].unique())
-        derived.append(clocks.derive(history, policies, state.now, grace).select(*_KEYS, "elapsed", "paused"))
+        derived.append(clocks.derive(history, policies, state.now, grace).select(*VERDICT_KEYS, "elapsed", "paused"))
     if not derived:
         return rows
     fresh = pl.concat(derived)
-    joined = rows.join(fresh, on=_KEYS, how="left", suffix="_now", maintain_order="left")
+    joined = rows.join(fresh, on=VERDICT_KEYS, how="left", suffix="_now", maintain_order="left")
     return joined.with_columns(pl.coalesce(name, f"{name}_now").alias(name) for name in ("elapsed", "paused")).select(
         rows.columns
     )
@@ -69,13 +68,18 @@ def with_used(rows: pl.DataFrame, states: States, policies: PolicySet, grace: ti
     """Rows of running clocks with `whole` (SPAN) and `used`, the share of it used as of now (1 once it is due).
 
     With a due it is what the time left to it leaves. A paused clock has none: what of it is not known yet is derived.
+    Null in partitions that other policies judged than these: their lines are not those of these.
 
     :param rows: as for `as_of_now`, or what that made of them (then `used` goes on beyond 1)
     """
     parts = []
     for (partition,), part in rows.with_row_index("place").group_by("partition"):
         assert isinstance(partition, int)
-        now = states[partition].now if partition in states else None
+        state = states.get(partition)
+        if state is None or state.policies != policies.judging:
+            parts.append(_unused(part))
+            continue
+        now = state.now
         unknown = pl.col("due").is_null() & pl.col("elapsed").is_null()
         part = pl.concat([part.filter(~unknown), as_of_now(part.filter(unknown), states, policies, grace)])
         whole = wholes(part, policies)
@@ -83,10 +87,10 @@ def with_used(rows: pl.DataFrame, states: States, policies: PolicySet, grace: ti
         elapsed = part["elapsed"].zip_with(part["elapsed"].is_not_null(), whole - rest)
         used = elapsed.dt.total_microseconds() / whole.dt.total_microseconds()
         parts.append(part.with_columns(whole.alias("whole"), used.set(whole <= timedelta(0), None).alias("used")))
-    return pl.concat(parts or [_unused(rows)]).sort("place").drop("place")
+    return pl.concat(parts or [_unused(rows.with_row_index("place"))]).sort("place").drop("place")
 
 
 def _unused(rows: pl.DataFrame) -> pl.DataFrame:
-    """No rows, with the columns of `with_used`."""
+    """Rows of which `with_used` knows nothing."""
     nothing = pl.lit(None, dtype=SPAN).alias("whole"), pl.lit(None, dtype=pl.Float64).alias("used")
-    return rows.with_row_index("place").with_columns(*nothing)
+    return rows.with_columns(*nothing)

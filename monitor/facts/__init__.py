@@ -204,11 +204,11 @@ def _resolved(rows: FactRows, policies: PolicySet, now: datetime) -> None:
 
 
 def _reopen_limits(cases: Cases, policies: PolicySet) -> Ints:
-    """C: `limits.reopen` in µs of the version that judges each case; of the first one before all versions."""
+    """C: `limits.reopen` in µs of the version that judges each case; of the newest where none does."""
     opened = cases.opened_at().to_frame("opened")
     number = opened.select(policies.version_of(pl.col("opened")).fill_null(-1)).to_series().to_numpy()
     limits = np.array([version.limits.reopen // timedelta(microseconds=1) for version in policies.versions])
-    return np.asarray(limits[np.maximum(number, 0)], dtype=np.int64)
+    return np.asarray(limits[number], dtype=np.int64)  # -1: the last
 
 
 def _complaints(rows: FactRows) -> None:

@@ -84,7 +84,7 @@ class FactRows:
         if not len(mine):
             return state, labels
         of_event, of_case = (
-            pl.DataFrame(gathered(frame.select(LABELS), places))
+            gathered(frame.select(LABELS), places)
             for frame, places in ((self.cases.history, own[mine]), (labels, state[mine]))
         )
         filled = of_event.select(pl.coalesce(pl.col(label), of_case[label]).alias(label) for label in LABELS)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers import changelog
-from consumers.changelog import FrameDamaged, Kind, NewerFormat, Place
+from consumers.changelog import FrameDamaged, Kind, NewerFormat, OlderFormat, Place
 from monitor.frames import CELLS, HISTORY, IDS, MEASURE, conform
 from monitor.keys import keys_of
 from monitor.names import MEASURES
@@ -101,10 +101,18 @@ def test_a_cut_frame_is_named_with_its_place(cut: int) -> None:
 
 def test_a_newer_format_says_so() -> None:
     (_, value), *_ = changelog.encode({"meta": META_ROW}, Kind.DELTA, 1)
-    error = damaged_like(value[:4] + b"\x02" + value[5:])
+    error = damaged_like(value[:4] + bytes([changelog.FORMAT + 1]) + value[5:])
     assert isinstance(error, NewerFormat)
-    assert "format 2, by a newer sqm" in str(error)
+    assert f"format {changelog.FORMAT + 1}, by a newer sqm" in str(error)
     assert str(error).startswith("sqm.state, partition 3, offset 1017")
+
+
+def test_a_format_of_before_the_first_release_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(changelog, "FORMAT", 1)
+        (_, value), *_ = changelog.encode({"meta": META_ROW}, Kind.DELTA, 1)
+    with pytest.raises(OlderFormat, match=r"offset 1017: .* format 1, .* delete the topic sqm\.state and start again"):
+        changelog.header(value, PLACE)
 
 
 def test_columns_and_measures_that_were_added_since_are_made_up_for() -> None:

@@ -27,13 +27,16 @@ from tests.monitor.test_engine import (
     read,
 )
 
-LATER = START + timedelta(minutes=30)
+BEFORE, LATER = START + timedelta(minutes=15), START + timedelta(minutes=30)
+LATER_ONLY = f"\neffective_from: {LATER.isoformat()}{POLICY}"
+EARLIER_TOO = f"effective_from: {BEFORE.isoformat()}\nlimits: {{reopen: 1h}}{POLICY}"
 VERSIONS = {
     "as it was": POLICY,
     "other targets": POLICY.replace("within: 15m", "within: 30m"),
     "other labels": POLICY.replace("labels: [service, priority]", "labels: [service]"),
     "a later version": f"{POLICY}---\neffective_from: {LATER.isoformat()}{POLICY.replace('2h', '1h')}",
     "an earlier version": f"{POLICY}---\neffective_from: {START.isoformat()}{POLICY.replace('2h', '3h')}",
+    "another limit at first": f"{EARLIER_TOO}---{LATER_ONLY}",
     "no promise at first": f"effective_from: {LATER.isoformat()}{POLICY}",
 }
 
@@ -126,3 +129,23 @@ def nothing_answers(self: Openings, *arguments: Any) -> Any:
 
 
 ANSWERED = Openings.answered
+
+
+def test_a_case_opened_before_every_version_has_the_limits_of_the_newest() -> None:
+    """So another first version, which does not judge it, does not change what is known of it."""
+    before, after = (load([("support.yaml", text)]) for text in (LATER_ONLY, f"{EARLIER_TOO}---{LATER_ONLY}"))
+    lived = [event("c", "opened", 0), event("c", "resolved", 10), event("c", "reopened", 130)]
+    state, _ = fold([lived], before)
+    state.apply(step(state, read([]), END, after, grace=NO_GRACE).delta)
+    fresh, _ = fold([lived], after)
+    assert cells(state) == cells(fresh)
+
+
+def test_what_other_rules_turn_is_restated_though_an_event_of_the_case_comes_along() -> None:
+    tighter = load([("support.yaml", POLICY.replace("within: 15m", "within: 3m"))])
+    opened = event("c", "opened", 0, service="billing", priority="P1")
+    state, _ = fold([[opened, event("c", "responded", 5)]], versions("as it was"))
+    made = step(state, read([event("c", "updated", 600, team="x")]), END, tighter, grace=NO_GRACE)
+    [turned] = made.changes.filter(pl.col("clock") == "first_response").to_dicts()
+    assert (turned["old_outcome"], turned["outcome"], turned["change"]) == ("met", "breached", "restated")
+    assert "ledger" not in made.delta or "corrected" not in made.delta["ledger"]["counter"].to_list()
