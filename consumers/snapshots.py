@@ -8,14 +8,16 @@ from consumers.changelog import Kind
 from consumers.state_log import Slice, StateLog, reading_table
 from monitor.state import SLICES
 
-_LEAST_BYTES: Final = 4 * 1024 * 1024
+_LEAST_BYTES: Final = 8 * 1024 * 1024
+_TIMES: Final = 2
 
 
 @dataclass
 class Snapshots:
-    """Slices in turn: the next one after so many deltas, or after as many bytes of deltas as it has itself.
+    """Slices in turn: the next one after so many deltas, or after `_TIMES` as many bytes of deltas as it has itself.
 
-    So writing snapshots costs at most about as much as writing deltas, and what a restore reads is bounded.
+    So writing snapshots costs at most about half of what writing deltas does, and a restore reads at most about three
+    times what the state holds.
     """
 
     every: int  # deltas
@@ -28,7 +30,7 @@ class Snapshots:
         self.size += size
         turn = min(range(SLICES), key=lambda i: log.slices[i].number if i in log.slices else 0)
         before = log.slices.get(turn)
-        if self.deltas < self.every and self.size < max(_LEAST_BYTES, before.size if before else 0):
+        if self.deltas < self.every and self.size < max(_LEAST_BYTES, _TIMES * before.size if before else 0):
             return []
         self.deltas = self.size = 0
         return _slice(log, turn, before)

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from monitor.cells import Tiers
 from monitor.frames import (
+    BUCKET,
     CELLS,
     CONTRIBUTIONS,
     HISTORY,
@@ -70,27 +72,40 @@ def add_up(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
 
 
 def add_up_cells(rows: pl.DataFrame) -> pl.DataFrame:
-    """`add_up` of CELLS rows by bucket, series, measure and bin."""
-    # Grouping by one integer takes a third of the time of grouping by four columns; that integer has 64 bits for
-    # the bucket (or null), the series, 8 for the measure and 16 for the bin (or null).
+    """`add_up` of CELLS rows by bucket, series, measure and bin, in the order of these."""
+    # Sorting one integer takes a third of the time of grouping by four columns; that integer has 64 bits for the
+    # bucket (or null), the series, 8 for the measure and 16 for the bin (or null).
     least, most, series = rows.select(
         pl.col("bucket").min().alias("least"), pl.col("bucket").max().alias("most"), pl.col("series").max()
     ).row(0)
-    if series is None or (((most or 0) - (least or 0) + 2) * (series + 1)).bit_length() > 38:
+    least, bits = least or 0, int(series or 0).bit_length()
+    if rows.height < 2 or ((most or 0) - least + 1).bit_length() + bits > 38:
         return add_up(rows, ("bucket", "series", "measure", "bin"))
-    place = (pl.col("bucket").cast(pl.Int64) - (least or 0) + 1).fill_null(0)
-    bin_ = (pl.col("bin").cast(pl.Int64) + 2**15).fill_null(0)
-    packed = ((place * (series + 1) + pl.col("series")) * 2**8 + pl.col("measure").to_physical()) * 2**16 + bin_
-    summed = add_up(rows.select(packed.alias("packed"), "n", "total"), ["packed"])
-    rest, bin_ = pl.col("packed") // 2**24, pl.col("packed") % 2**16
-    place = rest // (series + 1)
-    columns = {
-        "bucket": pl.when(place > 0).then(place - 1 + (least or 0)),
-        "series": rest % (series + 1),
-        "measure": (pl.col("packed") // 2**16 % 2**8).cast(pl.UInt8).cat.to(MEASURE),
-        "bin": pl.when(bin_ > 0).then(bin_ - 2**15),
-    }
-    return conform(summed.with_columns(**columns), CELLS)
+    columns = rows.select(
+        (pl.col("bucket").cast(pl.Int64) - least + 1).fill_null(0),
+        pl.col("series").cast(pl.Int64),
+        pl.col("measure").to_physical().cast(pl.Int64),
+        (pl.col("bin").cast(pl.Int64) + 2**15).fill_null(0),
+    )
+    place, number, measure, bin_ = (column.to_numpy() for column in columns)
+    packed = (((place << bits | number) << 8 | measure) << 16) | bin_
+    order = np.argsort(packed)
+    packed = packed[order]
+    heads = np.flatnonzero(np.diff(packed, prepend=-1))
+    n, total = (np.add.reduceat(rows[name].to_numpy()[order], heads) for name in ("n", "total"))
+    some = (n != 0) | (total != 0)
+    kept = packed[heads[some]]
+    place, bin_ = kept >> (24 + bits), kept & 0xFFFF
+    return pl.DataFrame(
+        {
+            "bucket": pl.Series(place + (least - 1)).set(pl.Series(place == 0), None).cast(BUCKET),
+            "series": pl.Series((kept >> 24 & (1 << bits) - 1).astype(np.uint32)),
+            "measure": pl.Series((kept >> 16 & 0xFF).astype(np.uint8)).cat.to(MEASURE),
+            "bin": pl.Series(bin_ - 2**15).set(pl.Series(bin_ == 0), None).cast(pl.Int16),
+            "n": n[some],
+            "total": total[some],
+        }
+    )
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,17 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from monitor import clocks, facts
 from monitor.cases import ordered
 from monitor.cells import contributions
 from monitor.cells.bins import bin_of
-from monitor.frames import CONTRIBUTIONS, FACTS, HISTORY, VERDICTS, conform, empty
+from monitor.frames import CELLS, CONTRIBUTIONS, FACTS, HISTORY, VERDICTS, conform, empty
+from monitor.names import MEASURES
+from monitor.state import add_up, add_up_cells
 from tests.monitor.minutes import T0, Event, at, policy, read
 
 POLICIES = policy("""
@@ -96,3 +101,18 @@ def test_a_row_has_the_series_of_what_it_is_made_of() -> None:
     rows = contributions(NO_VERDICTS, numbered(fact, 7))
     assert dict(rows.schema) == dict(CONTRIBUTIONS)
     assert rows["series"].to_list() == [7]
+
+
+keys = st.tuples(
+    st.none() | st.integers(-(2**31), 2**31 - 1) | st.integers(177_000_000, 177_000_003),
+    st.integers(0, 3) | st.integers(0, 2**32 - 1),
+    st.sampled_from(MEASURES[:2] + MEASURES[-1:]),
+    st.none() | st.integers(1 - 2**15, 2**15 - 1) | st.integers(0, 2),
+)
+
+
+@given(st.lists(st.tuples(keys, st.integers(-2, 2), st.integers(-2, 2)), max_size=30))
+def test_cells_added_up_as_one_integer_are_those_added_up_column_by_column(rows: list[Any]) -> None:
+    frame = pl.DataFrame([(*key, n, total) for key, n, total in rows], schema=dict(CELLS), orient="row")
+    by = ("bucket", "series", "measure", "bin")
+    assert_frame_equal(add_up_cells(frame).sort(by), add_up(frame, by).sort(by))
