@@ -44,7 +44,7 @@ class Sla(Shape):
     window_to: Instant | None
     good: int | None = Field(description="null where the objective has nothing to count: see `value`.")
     bad: int | None
-    corrected: int = Field(description="Of these, verdicts that replaced a published one with another outcome.")
+    corrected: int = Field(description="Of these, verdicts that replaced one that a late event proved wrong.")
     compliance: Ratio | None = Field(description="good / (good + bad); null without events.")
     budget_left: float | None = Field(description="1 minus the share of the error budget used; may be negative.")
     value: float | None = Field(description="Of an indicator, in its unit, where the objective is a threshold of one.")

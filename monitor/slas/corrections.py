@@ -1,4 +1,4 @@
-"""How many of the verdicts that an objective counts replaced one that was published with another outcome."""
+"""How many of the verdicts that an objective counts replaced a published one that a late event proved wrong."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from monitor.frames import LABEL_COLUMNS, Columns, conform, empty
-from monitor.names import Clock
+from monitor.names import Change, Clock, Outcome
 from monitor.policy import PolicyVersion
 from monitor.policy.conditions import fits
 from monitor.slas.periods import bounds
@@ -21,8 +21,9 @@ def corrected(states: Mapping[int, State], policy: PolicyVersion, now: datetime)
 
     How often that happened depends on the order in which events came: this is told beside the figures, not in them.
     """
+    counts = (pl.col("change") == Change.CORRECTED) & pl.col("outcome").is_in([Outcome.MET, Outcome.BREACHED])
     revised = [
-        state.verdicts_where(pl.col("old_outcome").is_not_null() & pl.col("decided").is_not_null())
+        state.verdicts_where(counts)
         .select("clock", "decided", "series")
         .join(state.series, on="series", how="left")
         for state in states.values()
