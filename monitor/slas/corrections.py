@@ -23,9 +23,7 @@ def corrected(states: Mapping[int, State], policy: PolicyVersion, now: datetime)
     """
     counts = (pl.col("change") == Change.CORRECTED) & pl.col("outcome").is_in([Outcome.MET, Outcome.BREACHED])
     revised = [
-        state.verdicts_where(counts)
-        .select("clock", "decided", "series")
-        .join(state.series, on="series", how="left")
+        state.verdicts_where(counts).select("clock", "decided", "series").join(state.series, on="series", how="left")
         for state in states.values()
     ]
     if not revised:
