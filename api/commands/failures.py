@@ -9,6 +9,7 @@ from typing import Final
 from consumers.broker import BrokerFailed
 from consumers.client import BadConnection
 from consumers.kafka_jars import KafkaUnavailable
+from consumers.scan import RecordsGone
 from consumers.settings import ApiSettings, SettingsError
 from consumers.simulate.publish import NotOurs
 from consumers.slots import SlotTaken
@@ -36,6 +37,7 @@ EXPLAINED: Final = (
     FileProblems,
     KafkaUnavailable,
     NotOurs,
+    RecordsGone,
     SettingsError,
     SlotTaken,
     TopicsUnfit,

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import polars as pl
 
 from monitor.chance.course import STEPS
-from monitor.names import Alike
+from monitor.names import LABELS, Alike
 
 LEAN: Final = 5.0  # clocks of the wider class that stand in each step of the narrower one
 
@@ -116,9 +116,11 @@ def survival(rows: pl.DataFrame, running: pl.DataFrame, labels: Sequence[str]) -
 
 
 def _levels(columns: Sequence[str], labels: Sequence[str]) -> dict[Alike, list[str]]:
-    """The columns of each level; one for which the policy has no label of its own is left out."""
+    """The columns of each level; one that the policy lacks a label for, or that tells no more apart, is left out."""
     levels: dict[Alike, list[str]] = {}
     for alike, names in LEVELS.items():
+        if any(name in LABELS and name not in labels for name in names):
+            continue
         named = {column for name in names for column in (labels if name == "labels" else [name])}
         by = [column for column in columns if column in named]
         if by not in levels.values():

@@ -14,8 +14,9 @@ from polars.testing import assert_frame_equal
 from monitor import engine
 from monitor.chance import CHANCES, expected, foretell
 from monitor.chance.course import STEPS
+from monitor.chance.tables import survival
 from monitor.clocks import derive
-from monitor.frames import HISTORY, conform
+from monitor.frames import CLOCK, HISTORY, conform
 from monitor.names import LABELS, Alike
 from monitor.policy import PolicySet
 from monitor.running import running, with_used
@@ -260,4 +261,29 @@ def test_a_policy_without_labels_compares_clocks_and_their_targets() -> None:
     past = lives((30, 0, 10, {}), (30, 0, 150, {}), (1, DAY, None, {}))
     row = foretold({0: state_of(past, plain, DAY)}, plain).row(0, named=True)
     assert (row["chance"], row["chance_n"]) == (pytest.approx(0.5, abs=0.02), 60)
-    assert row["chance_alike"] == Alike.TARGET
+    assert row["chance_alike"] == Alike.LABELS
+
+
+@pytest.mark.parametrize(
+    ("labels", "levels"),
+    [
+        ([], ["clock", "labels_target"]),
+        (["team"], ["clock", "labels_target"]),
+        (["service"], ["clock", "service", "labels_target"]),
+        (["service", "priority"], ["clock", "service", "service_priority", "service_priority_target"]),
+        (["service", "priority", "team"], [str(alike) for alike in Alike]),
+    ],
+)
+def test_what_is_alike_is_named_by_labels_that_the_policy_has(labels: list[str], levels: list[str]) -> None:
+    texts = {label: pl.Series([], dtype=pl.String) for label in labels}
+    running = pl.DataFrame({"clock": pl.Series([], dtype=CLOCK), "length": pl.Series([], dtype=pl.Int64), **texts})
+    counted = {name: pl.Series([], dtype=pl.Int64) for name in ("step", "ended", "running")}
+    assert [str(alike) for alike in survival(running.with_columns(**counted), running, labels)] == levels
+
+
+def test_nothing_is_said_of_clocks_whose_state_other_policies_judged() -> None:
+    """Its lines are not those of the policies at hand: after a change it is derived anew, and then told again."""
+    waiting = {"one": [(DAY - 50, "opened", MAIL)]}
+    state = state_of({**lives((40, 0, 10, MAIL)), **waiting}, POLICIES, DAY)
+    fewer = policy("labels: []\ntargets:\n  - {clock: resolution, within: 100m}\n")
+    assert foretold({0: state}, fewer)["chance"].to_list() == [None]
