@@ -90,6 +90,9 @@ FAMILIES: Final[Mapping[str, Family]] = {
     Metric.WORKER_STAGE: Family(
         "counter", ("partition", "stage"), "", "Seconds that this process spent on the partition, by stage."
     ),
+    Metric.DELIVERIES: Family(
+        "counter", ("receiver", "result"), "", "Tries to deliver an alert: delivered, retried or given_up after a day."
+    ),
     Metric.STREAM_CLIENTS: Family("gauge", (), "", "Clients of /v1/stream."),
     Metric.TICK_SECONDS: Family("gauge", (), "", "How long it took to make the figures of this tick."),
 }

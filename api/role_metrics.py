@@ -30,12 +30,15 @@ class RoleCollector(Collector):
         status = _gauge(Name.ROLE_STATUS)
         lag, committed = _gauge(Name.WORKER_LAG), _gauge(Name.WORKER_LAST_COMMIT)
         records, spent = _counter(Name.WORKER_RECORDS), _counter(Name.WORKER_STAGE)
+        deliveries = _counter(Name.DELIVERIES)
         for role in self._roles:
             for one in Status:
                 status.add_metric([role.role, one], float(role.status == one))
+            for (receiver, result), n in list(role.deliveries.items()):
+                deliveries.add_metric([receiver, result], n)
             for partition in list(role.partitions.values()):
                 _add_partition(partition, lag, committed, records, spent)
-        return [family for family in (status, lag, committed, records, spent) if family.samples]
+        return [family for family in (status, lag, committed, records, spent, deliveries) if family.samples]
 
 
 def _add_partition(

@@ -1,5 +1,6 @@
 """How a role fares: for `/readyz`, metrics and the page. Sentences, not codes."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class RoleHealth:
     status: Status = Status.STARTING
     detail: str = ""
     partitions: dict[int, PartitionHealth] = field(default_factory=dict)
+    deliveries: Counter[tuple[str, str]] = field(default_factory=Counter)  # of alerts: by receiver and result
 
     def set(self, status: Status, detail: str = "") -> None:
         self.status, self.detail = status, detail

@@ -55,8 +55,8 @@ class Judge(ConsumerRebalanceListener):  # type: ignore[misc]
         self._replica = replica
         self._policies = policies
         self._presiding: asyncio.Task[None] | None = None
-        self.courier = Courier()
         self.health = RoleHealth("judge")
+        self.courier = Courier(self.health.deliveries)
 
     @property
     def elected(self) -> bool:

@@ -42,7 +42,8 @@ class Result(StrEnum):
 class Courier:
     """Delivers transitions. It remembers what it was given until that is recorded, and takes nothing twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: Counter[tuple[str, str]] | None = None) -> None:
+        """`counts`: where results are counted, by receiver and `Result`."""
         set_on_retry_hooks([])  # what fails is logged here, with its receiver and alert
         self._client: httpx2.AsyncClient | None = None
         self._known: dict[Key, Delivery] = {}
@@ -51,7 +52,7 @@ class Courier:
         self._queues: dict[str, asyncio.Queue[Delivery | list[Row]]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._repeated: datetime | None = None
-        self.counters: Counter[tuple[str, Result]] = Counter()  # by receiver
+        self.counts: Counter[tuple[str, str]] = Counter() if counts is None else counts
 
     def use(self, receivers: Mapping[str, Receiver]) -> None:
         """Deliver to these from now on: those of a new policy."""
@@ -130,10 +131,10 @@ class Courier:
                 with attempt:
                     await self._try(delivery, told)
         except NotDelivered as error:
-            self.counters[delivery.receiver, Result.GIVEN_UP] += 1
+            self.counts[delivery.receiver, Result.GIVEN_UP] += 1
             log.error("alert given up", **told, error=str(error))
         else:
-            self.counters[delivery.receiver, Result.DELIVERED] += 1
+            self.counts[delivery.receiver, Result.DELIVERED] += 1
             log.info("alert delivered", **told)
 
     async def _try(self, delivery: Delivery, told: Mapping[str, str]) -> None:
@@ -141,7 +142,7 @@ class Courier:
             await self._tell(delivery.receiver, [delivery.alert])
         except NotDelivered as error:
             if error.retriable:
-                self.counters[delivery.receiver, Result.RETRIED] += 1
+                self.counts[delivery.receiver, Result.RETRIED] += 1
                 log.warning("alert not delivered yet", **told, error=str(error))
             raise
 

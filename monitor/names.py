@@ -205,6 +205,7 @@ class Metric(StrEnum):
     WORKER_LAST_COMMIT = "sqm_worker_last_commit_timestamp_seconds"
     WORKER_RECORDS = "sqm_worker_records_total"
     WORKER_STAGE = "sqm_worker_stage_seconds_total"
+    DELIVERIES = "sqm_alert_deliveries_total"
     STREAM_CLIENTS = "sqm_stream_clients"
     TICK_SECONDS = "sqm_tick_seconds"
 

@@ -98,7 +98,7 @@ async def test_a_webhook_is_signed_and_carries_type_time_and_alert(courier: Cour
     assert payload["data"]["labels"] == {"service": "billing"}
     assert payload["data"]["values"] == {"n": 80}
     assert headers["webhook-id"] == "a-1.firing.1795176000000"
-    assert courier.counters == {("hook", Result.DELIVERED): 1}
+    assert courier.counts == {("hook", Result.DELIVERED): 1}
 
 
 async def test_what_fails_is_tried_again_under_the_same_id_and_nothing_overtakes_it(
@@ -110,7 +110,7 @@ async def test_what_fails_is_tried_again_under_the_same_id_and_nothing_overtakes
     await until(lambda: len(courier.settled()) == 2)
     ids = [headers["webhook-id"] for headers, _ in server.requests]
     assert ids == [delivery_id(alert())] * 4 + [delivery_id(alert(state="resolved"))]
-    assert courier.counters == {("hook", Result.RETRIED): 3, ("hook", Result.DELIVERED): 2}
+    assert courier.counts == {("hook", Result.RETRIED): 3, ("hook", Result.DELIVERED): 2}
 
 
 async def test_what_is_refused_as_such_is_given_up_and_the_next_is_told(courier: Courier, server: Server) -> None:
@@ -118,7 +118,7 @@ async def test_what_is_refused_as_such_is_given_up_and_the_next_is_told(courier:
     courier.use({"hook": hook(server.port)})
     courier.send([Delivery("hook", alert("a-1")), Delivery("hook", alert("a-2"))])
     await until(lambda: len(courier.settled()) == 2)
-    assert courier.counters == {("hook", Result.GIVEN_UP): 1, ("hook", Result.DELIVERED): 1}
+    assert courier.counts == {("hook", Result.GIVEN_UP): 1, ("hook", Result.DELIVERED): 1}
 
 
 async def test_no_receiver_waits_for_another(courier: Courier, server: Server) -> None:
@@ -127,7 +127,7 @@ async def test_no_receiver_waits_for_another(courier: Courier, server: Server) -
         courier.use({"away": hook(nobody.getsockname()[1]), "hook": hook(server.port)})
         courier.send([Delivery("away", alert()), Delivery("hook", alert())])
         await until(lambda: [d.receiver for d in courier.settled()] == ["hook"])
-        await until(lambda: courier.counters["away", Result.RETRIED] >= 3)
+        await until(lambda: courier.counts["away", Result.RETRIED] >= 3)
 
 
 async def test_the_same_delivery_is_taken_once_until_it_is_recorded(courier: Courier, server: Server) -> None:
@@ -160,7 +160,7 @@ async def test_a_secret_that_is_not_usable_is_said_and_never_shown(
     monkeypatch.setenv("BAD_SECRET", "whsec_")
     courier.use({"hook": hook(server.port, **secret)})
     courier.send([Delivery("hook", alert())])
-    await until(lambda: courier.counters["hook", Result.RETRIED] >= 1)
+    await until(lambda: courier.counts["hook", Result.RETRIED] >= 1)
     shown = "".join(capsys.readouterr())
     assert said in shown
     assert "whsec_" not in shown.replace("it is whsec_ and base64", "")
@@ -169,7 +169,7 @@ async def test_a_secret_that_is_not_usable_is_said_and_never_shown(
 
 async def test_a_receiver_that_left_the_policy_is_given_up(courier: Courier) -> None:
     courier.send([Delivery("gone", alert())])
-    await until(lambda: courier.counters == {("gone", Result.GIVEN_UP): 1})
+    await until(lambda: courier.counts == {("gone", Result.GIVEN_UP): 1})
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # apprise loads what the next Python no longer has
