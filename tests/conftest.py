@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings as example_settings
 
 from consumers.broker import Broker
@@ -61,3 +62,10 @@ def settings(broker: Broker, tmp_path: Path) -> Settings:
         worker={"static": False},
         api={"port": 0},
     )
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command that a test runs sends log lines to a stream that is closed when the test ends."""
+    yield
+    structlog.reset_defaults()
