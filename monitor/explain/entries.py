@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor.explain import choices, ends
+from monitor.explain.by_time import by_time
 from monitor.explain.happened import micro
 from monitor.explain.life import Life, Stand
 from monitor.explain.model import Entry, Move, Pause
-from monitor.explain.wording import Scene, changed, for_reason, offset_text, promised, span
-from monitor.names import Clock, Kind, Outcome
-from monitor.policy.values import percent
-from monitor.zones import EPOCH, MICROSECOND
+from monitor.explain.wording import Scene, changed, for_reason, span
+from monitor.names import Clock, Kind
+from monitor.zones import MICROSECOND
 
 _ANSWERED = (Clock.FIRST_RESPONSE, Clock.NEXT_RESPONSE, Clock.ACKNOWLEDGEMENT)
-_JUDGED = (Outcome.MET, Outcome.OPEN, Outcome.AT_RISK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def entries(life: Life, scene: Scene) -> tuple[Entry, ...]:
     stands = life.stands([one.event for one in told])
     found = [_entry(life, scene, one, stand) for one, stand in zip(told, stands, strict=True)]
     # The sort is stable: events stay in their order, what time alone does comes after those of its instant.
-    found += sorted([*_by_time(life), *_shifts(life, scene)], key=lambda entry: entry.at)
+    found += by_time(life, scene)
     return (*sorted(found, key=lambda entry: entry.at), ends.closing(life, scene))
 
 
@@ -134,37 +133,3 @@ def _updated(life: Life, scene: Scene, event: int) -> Iterator[_Told]:
         late = life.decided is not None and life.place(event) > life.decided
         move = Move.IGNORED if late else Move.PROMISED if promise else Move.CHANGED
         yield _Told(event, move, "; ".join(part for part in (promise, change) if part))
-
-
-# --- what time alone does -----------------------------------------------------------------------------------
-
-
-def _by_time(life: Life) -> Iterator[Entry]:
-    """The share of its target that makes a clock at risk, and its due, where they passed."""
-    line = life.lines[life.counts]
-    if line is None or (life.decided is None and life.verdict["outcome"] not in _JUDGED):
-        return
-    due, risk, until = life.due(life.counts), life.risk, life.end or life.now
-    if (
-        line.at_risk is not None
-        and risk is not None
-        and life.begin(life.counts) <= risk < until
-        and (due is None or risk < due)
-    ):
-        words = f"{percent(line.at_risk)} of the target is used: at risk from here on"
-        yield Entry(risk, Move.AT_RISK, words, None, line.number, due)
-    if life.decided is not None and not life.on_arrival and due is not None:
-        promise = life.clock == Clock.PROMISE
-        how = "it was promised by now" if promise else f"{promised(choices.version_of(life), line)} are used up"
-        yield Entry(due, Move.OVERDUE, f"due: {how}, breached", None, line.number, due, line.within)
-
-
-def _shifts(life: Life, scene: Scene) -> Iterator[Entry]:
-    """Where the calendar's zone puts its clocks forward or back while the clock runs."""
-    start = life.begin(0)
-    end = life.end or max(life.now, start)
-    for instant, before, after in scene.home.shifts(micro(start), micro(end)):
-        at = EPOCH + instant * MICROSECOND
-        how = f"{'forward' if after > before else 'back'} by {span(abs(after - before))}"
-        words = f"the clocks of {scene.zone} go {how}, to {offset_text(at.astimezone(scene.zone))}"
-        yield Entry(at, Move.SHIFTED, words)

@@ -93,7 +93,7 @@ class Life:
         return [None if at < 0 else self.version.targets[at - first] for at in self.parts.line.tolist()]
 
     @cached_property
-    def _dues(self) -> Ints:
+    def dues(self) -> Ints:
         """The due of each segment, from all that is known now."""
         parts = self.parts
         if parts.due is not None:
@@ -110,7 +110,7 @@ class Life:
             return None
         begins, end = self.parts.begin, int(self.runs.end[self.number])
         ends = np.append(begins[1:], micro(self.ripe_at) if end == NEVER else end)
-        passed = (self.parts.line >= 0) & ((self._dues < begins) | (self._dues < ends))
+        passed = (self.parts.line >= 0) & ((self.dues < begins) | (self.dues < ends))
         return next(iter(np.flatnonzero(passed).tolist()), None)
 
     def place(self, index: int) -> int:
@@ -128,7 +128,7 @@ class Life:
 
     def due(self, segment: int) -> datetime | None:
         """The due of a segment, from all that is known now; it may lie before the segment."""
-        return moment(int(self._dues[segment]))
+        return moment(int(self.dues[segment]))
 
     def begin(self, segment: int) -> datetime:
         """When a segment begins."""
@@ -142,7 +142,7 @@ class Life:
     @property
     def on_arrival(self) -> bool:
         """Whether the due that passed had done so when its segment began."""
-        return self.decided is not None and bool(self._dues[self.decided] < self.parts.begin[self.decided])
+        return self.decided is not None and bool(self.dues[self.decided] < self.parts.begin[self.decided])
 
     @cached_property
     def breached(self) -> datetime | None:
@@ -150,17 +150,6 @@ class Life:
         if self.decided is None:
             return None
         return self.begin(self.decided) if self.on_arrival else self.due(self.decided)
-
-    @cached_property
-    def risk(self) -> datetime | None:
-        """From when on the share of the target is used that its line calls at risk."""
-        at = self.counts
-        line, base = self.parts.line[at : at + 1], self.parts.base[at : at + 1]
-        if self.parts.due is not None:
-            found = self.timing.rules.share_of(line, base, self._dues[at : at + 1])
-        else:
-            found = self.timing.at_risk(np.zeros_like(line), line, base)
-        return moment(int(found[0]))
 
     @cached_property
     def stop(self) -> int:
@@ -229,7 +218,7 @@ class Life:
 
     def _known_dues(self, segments: Ints, time: Ints, used: Ints, pauses: list[Pause | None]) -> Ints:
         """The dues as they were known: a pause that is on has no end, what begins later does not count."""
-        dues = self._dues[segments]
+        dues = self.dues[segments]
         if self.parts.due is not None:
             return dues
         line, base = self.parts.line[segments], self.parts.base[segments]

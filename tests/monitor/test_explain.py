@@ -267,6 +267,42 @@ def test_a_pause_that_begins_at_the_due_while_resolved_before_it_leaves_no_due()
     assert found[-2:] == ["10:00 reopened: due none", "11:00 now at risk: due none, paused"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "life", "clock", "said"),
+    [
+        ((RESOLUTION,), "09:00 opened; 12:30 updated tier=gold", Clock.RESOLUTION, ("12:12", "of the target is used:")),
+        (
+            (RAISED.format("retroactive"), P3),
+            "10:00 opened priority=P3; 11:45 updated priority=P1",
+            Clock.RESOLUTION,
+            ("11:45", "of the target is used already:"),
+        ),
+        (
+            ("clock: promise",),
+            "09:00 opened due=14:00; 13:30 updated tier=gold",
+            Clock.PROMISE,
+            ("13:00", "of the time up to it is used:"),
+        ),
+    ],
+)
+def test_a_clock_at_risk_says_since_when(
+    lines: tuple[str, ...], life: str, clock: Clock, said: tuple[str, str]
+) -> None:
+    """Also where labels changed after that, and where a change alone put it at risk."""
+    found = story(policy(*lines), "12:50" if clock == Clock.RESOLUTION else "13:40", life, clock)
+    at_risk = [entry for entry in found.entries if entry.move == Move.AT_RISK]
+    since, why = said
+    assert [(f"{entry.at:%H:%M}", entry.words) for entry in at_risk] == [(since, f"80% {why} at risk from here on")]
+
+
+def test_what_time_alone_does_says_what_is_used_and_left() -> None:
+    found = story(policy(RESOLUTION), "20:00", "09:00 opened; 14:00 resolved")
+    assert [(entry.move, entry.used, entry.left) for entry in found.entries[1:3]] == [
+        (Move.AT_RISK, timedelta(hours=3, minutes=12), timedelta(minutes=48)),
+        (Move.OVERDUE, timedelta(hours=4), timedelta(0)),
+    ]
+
+
 def test_a_change_of_the_clocks_while_a_clock_runs_is_told() -> None:
     life = "2026-03-28T12:00:00+00:00 opened"
     found = story(office("clock: resolution, within: 40h"), "2026-03-30T12:00:00+00:00", life)

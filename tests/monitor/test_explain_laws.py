@@ -66,6 +66,8 @@ def ends_in(explanation: Explanation, rows: list[dict[str, Any]]) -> None:
         assert all(entry.words for entry in story.entries)
         if story.verdict["due"] is not None:
             assert last_due(story) == story.verdict["due"]
+        if story.verdict["outcome"] == Outcome.AT_RISK and all(one.at <= explanation.now for one in story.entries):
+            assert Move.AT_RISK in {entry.move for entry in story.entries}, "it says since when"
 
 
 def adds_up(story: Story) -> None:
