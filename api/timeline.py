@@ -86,14 +86,13 @@ class Timeline(Shape):
 
 
 def timeline(explanation: Explanation) -> dict[str, Any]:
-    """Members of `Timeline`. Clocks that the policy does not name have no verdict, and are left out."""
+    """Members of `Timeline`."""
     version = explanation.version
-    named = version.clocks if version else ()
     return {
         "policy": version.name if version else None,
         "policy_from": instant(version.effective_from) if version else None,
         "notes": list(explanation.notes),
-        "clocks": [_clock(story) for story in explanation.stories if story.clock in named],
+        "clocks": [_clock(story) for story in explanation.stories],
     }
 
 

@@ -52,7 +52,8 @@ def explain(
     :param now: running clocks are judged as of it
     :param grace: as of `derive`
     :param most: how many clocks are told of; of too many cycles the last ones, and a note says so
-    :returns: one story for each row that `derive` gives for the case, in the order of clocks and cycles
+    :returns: one story for each row that `derive` gives for a clock that the policy names, in the order of clocks and
+        cycles
     """
     happened = Happened.of(ordered(history))
     version = policies.version_at(happened.time(happened.opened)) if happened.opened >= 0 else None
@@ -81,6 +82,8 @@ def _lives(
     number = np.array([-1 if version is None else version.number])
     found = []
     for runs, parts in lives(cases, rules, np.array([0]), number):
+        if version is None or runs.clock not in version.clocks:
+            continue
         timing = without_gaps if runs.clock == Clock.TOTAL_RESOLUTION else plain
         for at in range(runs.height):
             own, row = parts.select(parts.run == at), verdicts[runs.clock, int(runs.cycle[at])]

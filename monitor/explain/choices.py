@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from monitor.explain.happened import micro
 from monitor.explain.life import Life
-from monitor.explain.wording import Scene, changed, misfit, named, promised
+from monitor.explain.wording import Scene, changed, fitting, misfit, named, promised
 from monitor.names import Clock
 from monitor.policy import OnChange, PolicyVersion, TargetLine
 from monitor.zones import EPOCH, MICROSECOND
@@ -107,8 +107,7 @@ def _fitting(life: Life, index: int) -> TargetLine | None:
     """The first line that fits the labels after an event."""
     if life.version is None:
         return None
-    labels, complaint = life.happened.labels[index], life.happened.complaint
-    return next((line for line in life.version.lines(life.clock) if misfit(line, labels, complaint) is None), None)
+    return fitting(life.version, life.clock, life.happened.labels[index], life.happened.complaint)
 
 
 def version_of(life: Life) -> PolicyVersion:

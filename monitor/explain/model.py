@@ -116,4 +116,4 @@ class Explanation:
     now: datetime
     version: PolicyVersion | None  # None: opened before every version, or not opened
     notes: tuple[str, ...]  # of the case as a whole: its policy version, ties, what is missing
-    stories: tuple[Story, ...]
+    stories: tuple[Story, ...]  # of the clocks that the policy names

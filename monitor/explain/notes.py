@@ -23,12 +23,7 @@ def of_case(happened: Happened, policies: PolicySet, version: PolicyVersion | No
         yield "Its opening has not arrived: no clock runs."
         return
     opened = scene.at(happened.time(happened.opened))
-    if version is None:
-        yield f"It was opened {opened}, before every version of the policy: no target."
-    else:
-        since = "always in force" if version.effective_from is None else f"from {instant_text(version.effective_from)}"
-        several = f", version {version.number + 1} of {len(policies.versions)}" if len(policies.versions) > 1 else ""
-        yield f"It was opened {opened}: judged by policy {version.name}{several} ({since})."
+    yield f"It was opened {opened}{judged(policies, version)}."
     again = sum(1 for event in happened.events if event["kind"] == Kind.OPENED) - 1
     if again:
         yield f"It was opened {again} more time{'s' if again > 1 else ''}: the earliest opening counts."
@@ -40,6 +35,15 @@ def of_case(happened: Happened, policies: PolicySet, version: PolicyVersion | No
     yield from ties[:MOST_TIES]
     if len(ties) > MOST_TIES:
         yield f"At {len(ties) - MOST_TIES:,} more instants it has several events."
+
+
+def judged(policies: PolicySet, version: PolicyVersion | None) -> str:
+    """`: judged by policy desk, version 2 of 3 (from 2026-01-01T00:00:00Z)`, behind what it was judged by it for."""
+    if version is None:
+        return ", before every version of the policy: no target"
+    since = "always in force" if version.effective_from is None else f"from {instant_text(version.effective_from)}"
+    several = f", version {version.number + 1} of {len(policies.versions)}" if len(policies.versions) > 1 else ""
+    return f": judged by policy {version.name}{several} ({since})"
 
 
 def _moves(event: Event) -> bool:

@@ -1,5 +1,6 @@
 """Spans, instants and target lines as explanations name them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from monitor.explain.hours import Almanac
 from monitor.explain.model import Stretch, Why
+from monitor.names import Clock
 from monitor.policy import PolicyVersion, TargetLine
 from monitor.policy.conditions import FAMILIES, KIND, in_words
 from monitor.policy.durations import BusinessDays
@@ -78,13 +80,20 @@ def promised(version: PolicyVersion, line: TargetLine) -> str:
     return f"{span(line.within)} {'round the clock' if whole else f'of {line.calendar} hours'}"
 
 
-def misfit(line: TargetLine, labels: dict[str, str | None], complaint: bool) -> str | None:
+def misfit(line: TargetLine, labels: Mapping[str, str | None], complaint: bool) -> str | None:
     """The first condition that a case does not fulfil, and what it is instead; None: the line fits."""
     for label, condition in line.when:
         value = FAMILIES[0 if complaint else 1] if label == KIND else labels.get(label)
         if not condition.holds(value):
             return f"wants {in_words({label: condition})}, it is {value or 'absent'}"
     return None
+
+
+def fitting(
+    version: PolicyVersion, clock: Clock, labels: Mapping[str, str | None], complaint: bool
+) -> TargetLine | None:
+    """The first line of a clock that fits."""
+    return next((line for line in version.lines(clock) if misfit(line, labels, complaint) is None), None)
 
 
 def for_reason(reason: str | None) -> str:

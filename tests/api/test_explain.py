@@ -100,7 +100,10 @@ def test_measured_interactions_are_explained_too(tmp_path: Path) -> None:
     (tmp_path / "e.ndjson").write_text(json.dumps(event) + "\n")
     (tmp_path / "p.yaml").write_text("policy: p\ntargets:\n  - {clock: first_response, within: 90s}\n")
     done = sqm(tmp_path, "explain", "call-1", "--from", "e.ndjson", "--policy", "p.yaml", COLUMNS="200")
-    assert "first response: 1 m 35 s reported, line 1 (every case) wants 1 m 30 s: breached" in done.stdout
+    assert (
+        "first response: 1 m 35 s reported at 2026-03-02T09:00:00Z, line 1 (every case) wants 1 m 30 s: breached"
+        in done.stdout
+    )
 
 
 async def test_a_running_sqm_is_asked_by_its_address(ticked: Context, tmp_path: Path) -> None:
