@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from monitor.policy.problems import nearest
+
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -88,12 +90,6 @@ class ProblemDocument(BaseModel):
     instance: str = Field(description="The address that was asked for.", examples=["/v1/indicators"])
     errors: list[ParameterError] = Field([], description="Each parameter that is wrong.")
     exists: list[str] = Field([], description="What exists instead, the nearest first; at most 20.")
-
-
-def nearest(wrong: str, names: Iterable[str]) -> str | None:
-    """The name most like `wrong`, if any is like it."""
-    found = difflib.get_close_matches(wrong, list(names), n=1, cutoff=0.6)
-    return found[0] if found else None
 
 
 def by_nearness(wrong: str, names: Iterable[str], most: int = 20) -> list[str]:

@@ -14,6 +14,7 @@ from monitor.frames import HISTORY, IDS, REFUSED, conform, empty
 from monitor.keys import keys_of
 from monitor.names import Kind
 from monitor.policy import PolicySet
+from monitor.policy.values import instant_text
 
 MOST_ALIKE: Final = 50  # ids that are remembered for a hint
 MOST_REFUSED: Final = 5  # refused events that are named
@@ -27,7 +28,7 @@ class OneCase:
     newest: datetime | None = None  # time of all events, whatever their case
     events: list[pl.DataFrame] = field(default_factory=list)
     refused: list[pl.DataFrame] = field(default_factory=list)
-    alike: set[str] = field(default_factory=set)  # other cases whose ids begin as this one's
+    alike: set[str] = field(default_factory=set)  # other cases whose ids are much as this one's
 
     def take(self, read: Read) -> None:
         """Keep what is of this case."""
@@ -37,12 +38,12 @@ class OneCase:
         if isinstance(newest, datetime) and (self.newest is None or newest > self.newest):
             self.newest = newest
         if len(self.alike) < MOST_ALIKE:
-            beginning = self.case[: max(1, len(self.case) - 2)]
-            self.alike.update(read.events.filter(pl.col("case").str.starts_with(beginning))["case"].head(MOST_ALIKE))
+            self.alike.update(read.events.filter(alike(self.case))["case"].unique().sort().head(MOST_ALIKE))
 
     def explained(self, policies: PolicySet, now: datetime, grace: timedelta | None) -> Explanation | None:
-        """Why its clocks have their verdicts; None if none of its events was read."""
-        events = pl.concat([empty(READ_EVENTS), *self.events]).sort("time", maintain_order=True)
+        """Why its clocks have their verdicts by `now`; None if none of its events was read of the time up to then."""
+        every = pl.concat([empty(READ_EVENTS), *self.events]).sort("time", maintain_order=True)
+        events = every.filter(pl.col("time") <= now)
         if not events.height:
             return None
         fresh = unseen(events, empty(HISTORY), empty(IDS)).events
@@ -50,7 +51,23 @@ class OneCase:
         history, measured = conform(fresh.filter(~settled), HISTORY), fresh.filter(settled)
         parts = [explain(history, policies, now, grace)] if history.height else []
         parts += [explain_measured(measured, policies, now)] if measured.height else []
-        return _joined(parts, tuple(_refused(pl.concat([empty(REFUSED), *self.refused]))))
+        later = self.later(now)
+        left_out = [f"{later:,} of its events lie after {instant_text(now)}: they are left out."] if later else []
+        return _joined(parts, (*left_out, *self.refusals()))
+
+    def later(self, now: datetime) -> int:
+        """How many of its events lie after an instant."""
+        return sum(read.filter(pl.col("time") > now).height for read in self.events)
+
+    def refusals(self) -> list[str]:
+        """What of the case was refused, and why, in sentences."""
+        return list(_refused(pl.concat([empty(REFUSED), *self.refused])))
+
+
+def alike(case: str) -> pl.Expr:
+    """Whether `case` begins or ends as an id that may be meant by it; letter case does not matter."""
+    folded, most = pl.col("case").str.to_lowercase(), max(1, len(case) - 2)
+    return folded.str.starts_with(case[:most].lower()) | folded.str.ends_with(case[-most:].lower())
 
 
 def _joined(parts: Sequence[Explanation], notes: tuple[str, ...]) -> Explanation:

@@ -35,6 +35,10 @@ class Flag:
         return f"{self.group}__{self.name}" if self.group else self.name
 
     @property
+    def path(self) -> str:
+        return f"{self.group}.{self.name}" if self.group else self.name
+
+    @property
     def variable(self) -> str:
         return variable((self.group, self.name) if self.group else (self.name,))
 
@@ -54,9 +58,10 @@ def flags() -> list[Flag]:
 def with_settings(*groups: str, general: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A command that takes `settings` first, made from flags of those groups, the environment and `.env`.
 
-    :param general: whether settings of no group have flags, too
+    :param groups: also single settings: `api.port`, `clock`
+    :param general: whether all settings of no group have flags, too
     """
-    offered = [flag for flag in flags() if flag.group in groups or (general and not flag.group)]
+    offered = [flag for flag in flags() if {flag.group, flag.path} & {*groups} or (general and not flag.group)]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import subprocess
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx2
@@ -71,6 +75,8 @@ def test_what_cannot_be_explained_is_said_in_one_sentence(folder: Path) -> None:
     unknown = sqm(folder, "explain", "INC-471", "--from", EVENTS)
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert unknown.stderr == f"sqm: INC-471: no event of it is in {EVENTS}; did you mean 'INC-4711'?\n"
+    other = sqm(folder, "explain", "imc-4711", "--from", EVENTS)
+    assert other.stderr.endswith("; did you mean 'INC-4711'?\n"), "also where the first letters are wrong"
     alone = sqm(folder, "explain", "INC-4711", "--url", "http://127.0.0.1:9")
     assert alone.returncode == 2
     assert alone.stderr.startswith("sqm: no sqm answers at http://127.0.0.1:9 (")
@@ -85,6 +91,77 @@ def test_events_of_the_case_that_were_refused_are_named(tmp_path: Path) -> None:
     (tmp_path / "e.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines))
     done = sqm(tmp_path, "explain", "c", "--from", "e.ndjson", COLUMNS="300")
     assert "An event of it was refused (e.ndjson:2): type: " in done.stdout
+
+
+def test_a_case_whose_events_were_all_refused_is_not_called_missing(tmp_path: Path) -> None:
+    event = {"specversion": "1.0", "source": "desk", "subject": "c", "time": "2026-03-02T10:00:00Z", "id": "1"}
+    (tmp_path / "e.ndjson").write_text(json.dumps(event | {"type": "interaction.resolve"}) + "\n")
+    done = sqm(tmp_path, "explain", "c", "--from", "e.ndjson")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "sqm: c: no event of it in e.ndjson can be used. An event of it was refused (e.ndjson:1): type: "
+    )
+
+
+def test_what_lies_after_now_is_not_told(tmp_path: Path) -> None:
+    def explained(now: str) -> "subprocess.CompletedProcess[str]":
+        return sqm(tmp_path, *FROM_FILE, "--now", now, COLUMNS="200")
+
+    early = explained("2026-04-07T10:00:00Z")
+    events = [json.loads(line) for line in Path(EVENTS).read_text().splitlines()]
+    later = [event for event in events if datetime.fromisoformat(event["time"]) > datetime(2026, 4, 7, 10, tzinfo=UTC)]
+    assert 0 < len(later) < len(events)
+    assert f"{len(later)} of its events lie after 2026-04-07T10:00:00Z: they are left out." in early.stdout
+    assert "resolved" not in early.stdout
+    assert explained("2026-01-01T00:00:00Z").stderr == (
+        f"sqm: INC-4711: all its events in {EVENTS} lie after 2026-01-01T00:00:00Z\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--mapping", "m.yaml"), "--mapping says how rows of files become events: name the files with --from"),
+        (("--policy", "p.yaml"), "--policy: a running sqm judges by its own policy and time; use it with --from"),
+        (("--now", "2026-01-01T00:00:00Z"), "--now: a running sqm judges by its own policy and time; use it with"),
+        (("--from", "e.ndjson", "--from-kafka"), "--from and --from-kafka: a case is read from one of them"),
+        (("--from", "e.ndjson", "--url", "http://127.0.0.1:9"), "--url and --from: a case is read from one of them"),
+        (("--from-kafka", "--mapping", "m.yaml"), "--mapping says how rows of files become events"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_an_option_that_would_not_count_is_refused(options: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    done = sqm(tmp_path, "explain", "c", *options)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert done.stderr.startswith(f"sqm: {said}")
+
+
+def test_help_offers_only_settings_that_explain_reads(tmp_path: Path) -> None:
+    shown = sqm(tmp_path, "explain", "--help", COLUMNS="200").stdout
+    assert all(option in shown for option in ("--port", "--clock", "--bootstrap", "--policy"))
+    assert not any(option in shown for option in ("--verdicts", "--data-dir", "SQM_API__STREAMS"))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"[]"), (200, b"{}"), (404, b'{"detail": "Not Found"}'), (500, b"1")]
+)
+def test_another_service_at_the_address_is_told_apart(status: int, body: bytes, tmp_path: Path) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        done = sqm(tmp_path, "explain", "c", "--url", url)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert done.stderr.startswith(f"sqm: what answers at {url} is no sqm: name one with --url")
 
 
 def test_measured_interactions_are_explained_too(tmp_path: Path) -> None:

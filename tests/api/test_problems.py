@@ -5,7 +5,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.context import Context
-from api.problems import KINDS, by_nearness, nearest
+from api.problems import KINDS, by_nearness
+from monitor.policy.problems import nearest
 from tests.api.conftest import asking
 from tests.api.world import Replica, context, policies
 
