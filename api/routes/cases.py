@@ -14,6 +14,7 @@ from api.problems import responses, unknown
 from api.routes.verdicts import Verdict
 from api.shapes import Instant, LabelValues, NoParameters, Shape, instant, labels_of, seconds
 from api.timeline import Timeline, timeline
+from consumers.one_case import alike
 from monitor.cases import Cases, ordered
 from monitor.explain import explain
 from monitor.keys import keys_of
@@ -73,16 +74,16 @@ def case(
         if not held:
             raise unknown("live case", id, _alike(list(states.values()), id))
         number, state = next(iter(held.items()))
-        history = state.history.of(key)
+        history, now = state.history.of(key), state.now
         rows = verdicts.find(held, pl.col("case_key").is_in(key.implode()), {}).sort("clock", "cycle")
         rows = as_of_now(verdicts.with_labels(rows, states), states, board.policies, board.grace)
     cases = ordered(history)
-    explanation = explain(history, board.policies, state.now or board.now, board.grace, MOST_CLOCKS)
+    explanation = explain(history, board.policies, now or board.now, board.grace, MOST_CLOCKS)
     return Case.model_validate(
         {
             **_as_it_stands(cases),
             "partition": number,
-            "now": instant(state.now),
+            "now": instant(now),
             "events": [_event(row) for row in history.select(pl.all().gather(pl.Series(cases.row))).to_dicts()],
             "verdicts": verdicts.verdict_items(rows, board.policies),
             "timeline": timeline(explanation),
@@ -105,16 +106,15 @@ def _as_it_stands(cases: Cases) -> dict[str, Any]:
 
 
 def _alike(states: list[State], wrong: str) -> list[str]:
-    """Some live cases whose ids begin as this one does; if none does, any."""
+    """Some live cases whose ids are much as this one; if none is, any."""
     opened = pl.col("kind") == Kind.OPENED
-    alike: set[str] = set()
-    for beginning in (wrong[: max(1, len(wrong) - 2)], ""):
+    found: set[str] = set()
+    for wanted in (alike(wrong), pl.lit(True)):
         for state in states:
-            found = state.history.where(pl.col("case").str.starts_with(beginning) & opened)
-            alike.update(found["case"].head(50))
-        if alike:
+            found.update(state.history.where(wanted & opened)["case"].head(50))
+        if found:
             break
-    return sorted(alike)
+    return sorted(found)
 
 
 def _event(row: dict[str, Any]) -> dict[str, Any]:
