@@ -62,7 +62,7 @@ class ClockTimeline(Shape):
     cycle: int
     outcome: Outcome
     words: str = Field(description="The verdict in words.")
-    zone: str = Field(description="Time zone of the calendar, in which words name times.")
+    zone: str = Field(description="Time zone of the calendar, in which words name times; round the clock the case's.")
     calendar: str
     line: int | None
     started: Instant | None

@@ -65,6 +65,8 @@ def explain(
         said.append(f"It has {len(every):,} clocks: of its cycles only the last are told here.")
     pauses = [pause for life in told for pause in pauses_of(life)]
     otherwise = Otherwise(happened, pauses, policies, now, grace)
+    if otherwise.untried:
+        said.append(f"Of its pauses the longest are taken away one by one: {otherwise.untried:,} more were not tried.")
     stories = tuple(story(life, scene, otherwise) for life in told)
     return Explanation(str(history["case"][0]), now, version, tuple(said), stories)
 

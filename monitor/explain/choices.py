@@ -13,16 +13,16 @@ MOST_DAYS = 15  # working days that are named one by one
 _APPLIES = {
     OnChange.RETROACTIVE: "retroactive: measured from {base}",
     OnChange.RESTART: "restart: measured anew from here",
-    OnChange.KEEP: "measured from {base}",
+    OnChange.KEEP: "keep, but no line was in force: measured from {base}",
 }
 
 
-def at_start(life: Life) -> str:
+def at_start(life: Life, scene: Scene) -> str:
     """The line that applies when a clock starts, and why no earlier one."""
     line = life.lines[0]
     said = _none(life, life.first) if line is None else f"{named(line)}, {_target(life, 0, line)}"
     others = _passed_over(life, life.first, line)
-    return f"{said} ({others})" if others else said
+    return ", ".join([f"{said} ({others})" if others else said, *_arrival(life, scene, 0)])
 
 
 def at_change(life: Life, scene: Scene, index: int) -> Iterator[str]:
@@ -45,6 +45,7 @@ def at_change(life: Life, scene: Scene, index: int) -> Iterator[str]:
         yield f"{named(fits)} fits, but its on_change is keep: line {after.number + 1} stays in force"
     elif change and after is not None:
         yield f"line {after.number + 1} still applies"
+    yield from _arrival(life, scene, place)
 
 
 def at_promise(life: Life, scene: Scene, index: int) -> str:
@@ -59,8 +60,7 @@ def at_promise(life: Life, scene: Scene, index: int) -> str:
         return f"a promise of {scene.at(given, at)} comes too late: that of {scene.at(passed, at)} had passed"
     replaced = life.lines[place - 1] is not None and before != due
     instead = f" instead of {scene.at(EPOCH + before * MICROSECOND, at)}" if replaced else ""
-    past = ", already past: breached on arrival" if given < at else ""
-    return f"promised for {scene.at(given, at)}{instead}{past}"
+    return f"promised for {scene.at(given, at)}{instead}"
 
 
 def _applies(life: Life, scene: Scene, place: int, line: TargetLine) -> Iterator[str]:
@@ -69,8 +69,12 @@ def _applies(life: Life, scene: Scene, place: int, line: TargetLine) -> Iterator
     if life.clock != Clock.PROMISE:
         yield _APPLIES[line.on_change].format(base=scene.at(base, begin))
         yield _target(life, place, line)
+
+
+def _arrival(life: Life, scene: Scene, place: int) -> Iterator[str]:
+    """The due that had passed when a segment began."""
     if life.on_arrival and place == life.decided and (due := life.due(place)) is not None:
-        yield f"due {scene.at(due, begin)}, already past"
+        yield f"due {scene.at(due, life.begin(place))}, already past"
         yield "breached on arrival"
 
 

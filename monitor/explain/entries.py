@@ -70,7 +70,7 @@ def _event(life: Life, scene: Scene, event: int) -> Iterator[_Told]:
 
 def _started(life: Life, scene: Scene) -> str:
     heads = {Kind.CUSTOMER_REPLIED: "the customer replied", Kind.REOPENED: "reopened with a reply waiting"}
-    said = f"{heads.get(life.happened.kind(life.first), 'opened')}: {choices.at_start(life)}"
+    said = f"{heads.get(life.happened.kind(life.first), 'opened')}: {choices.at_start(life, scene)}"
     pause = life.pause_on(life.first)
     if pause is None:
         return said
@@ -99,11 +99,12 @@ def _paused(life: Life, pause: Pause, event: int) -> str:
     start, end = pause.start, life.happened.time(event)
     line = life.line(event)
     said = f"{span(end - start)} paused{for_reason(pause.reason)}"
-    if line is None or line.calendar == "always":
-        return said
     begin = max(micro(start), int(life.parts.base[life.segment(event)]))
+    before = begin > micro(start)
+    if line is None or not (before or life.closes(line)):
+        return said
     taken = sum(one.end - one.start for one in life.almanacs[line.calendar].hours(begin, micro(end)) if one.counts)
-    return f"{said} ({span(taken * MICROSECOND)} of {line.calendar} hours)"
+    return f"{said} ({span(taken * MICROSECOND)} of {'it on this clock' if before else f'{line.calendar} hours'})"
 
 
 def _stoppers(life: Life, event: int) -> str:

@@ -126,6 +126,10 @@ class Life:
         """The line that counts after an event."""
         return self.lines[self.segment(index)]
 
+    def closes(self, line: TargetLine) -> bool:
+        """Whether the line's calendar is closed at times."""
+        return not self.almanacs[line.calendar].written.always_open
+
     def due(self, segment: int) -> datetime | None:
         """The due of a segment, from all that is known now; it may lie before the segment."""
         return moment(int(self.dues[segment]))

@@ -15,15 +15,17 @@ from monitor.policy import TargetLine
 ALWAYS = "always"
 
 
-def story(life: Life, scene: Scene, otherwise: Otherwise) -> Story:
-    """All that there is to say of one clock."""
+def story(life: Life, case: Scene, otherwise: Otherwise) -> Story:
+    """All that there is to say of one clock, in the zone of its calendar; round the clock in that of the case."""
+    calendar = calendar_of(_line(life))
+    scene = case if calendar == ALWAYS else Scene(life.almanacs[calendar])
     return Story(
         clock=life.clock,
         cycle=life.cycle,
         verdict=life.verdict,
         words=verdict_in_words(life, scene),
         zone=scene.home.written.zone,
-        calendar=calendar_of(_line(life)),
+        calendar=calendar,
         entries=entries(life, scene),
         stretches=tuple(_stretches(life)),
         without=tuple(_without(life, scene, otherwise)),
@@ -31,7 +33,7 @@ def story(life: Life, scene: Scene, otherwise: Otherwise) -> Story:
 
 
 def home(lives: Sequence[Life]) -> str:
-    """The calendar in whose zone a case is told: the first that is not round the clock."""
+    """The calendar in whose zone a case as a whole is told: the first that is not round the clock."""
     names = (calendar_of(_line(life)) for life in lives)
     return next((name for name in names if name != ALWAYS), ALWAYS)
 

@@ -28,7 +28,7 @@ def stretches(
     *,
     stopped: bool,
 ) -> list[Stretch]:
-    """The time from `begin` to `end`, and on to a later `due`, in order and without gaps.
+    """The time from `begin` to `end`, and on to a later `due`, in order and without gaps; neighbours differ.
 
     :param gaps: microseconds in which a case was resolved
     :param stopped: what began after `end` did not happen: pauses and gaps end there
@@ -46,7 +46,11 @@ def stretches(
     for one, other in pairwise(cuts):
         why, name = _why(one, around, still, resolved)
         counted = (other - one) * MICROSECOND if why == Why.COUNTED else timedelta(0)
-        found.append(Stretch(EPOCH + one * MICROSECOND, EPOCH + other * MICROSECOND, why, name, one >= until, counted))
+        start_at, ahead = EPOCH + one * MICROSECOND, one >= until
+        if found and (found[-1].why, found[-1].name, found[-1].ahead) == (why, name, ahead):
+            same = found.pop()
+            start_at, counted = same.start, same.counted + counted
+        found.append(Stretch(start_at, EPOCH + other * MICROSECOND, why, name, ahead, counted))
     return found
 
 
@@ -105,13 +109,3 @@ def _ordinary(day: Sequence[Stretch]) -> timedelta | None:
     if any(one.why not in _ORDINARY or one.name for one in day):
         return None
     return sum((one.counted for one in day), timedelta(0)) or None
-
-
-def counted(found: Sequence[Stretch]) -> timedelta:
-    """What adds up to `elapsed`."""
-    return sum((one.counted for one in found if not one.ahead), timedelta(0))
-
-
-def paused(found: Sequence[Stretch]) -> timedelta:
-    """What adds up to `paused`."""
-    return sum((one.length for one in found if one.why == Why.PAUSED and not one.ahead), timedelta(0))

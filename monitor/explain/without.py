@@ -21,7 +21,7 @@ _Place = tuple[str, int]  # clock and cycle
 
 
 class Otherwise:
-    """The verdicts of one case without each of its pauses, and without all."""
+    """The verdicts of one case without each of its pauses, and without all; `untried` counts pauses left out."""
 
     def __init__(
         self,
@@ -32,7 +32,9 @@ class Otherwise:
         grace: timedelta | None,
     ) -> None:
         most = max(1, min(MOST_PAUSES, MOST_ROWS // len(happened.events)))
-        longest = sorted(set(pauses), key=lambda pause: (pause.end or now) - pause.start, reverse=True)[:most]
+        different = list(dict.fromkeys(pauses))
+        longest = sorted(different, key=lambda pause: (pause.end or now) - pause.start, reverse=True)[:most]
+        self.untried = len(different) - len(longest)
         self._number = {pause: number for number, pause in enumerate(longest)}
         self._rows = _derived(happened, longest, policies, now, grace) if longest else {}
 
@@ -66,10 +68,16 @@ def words(is_: Mapping[str, Any], would: Mapping[str, Any], pause: Pause | None,
     """`without the pause for customer (Mon 2026-03-02 10:00 +01:00 to 12:10): breached at …, 4 h used`."""
     outcome = str(would["outcome"]).replace("_", " ")
     if would["due"] is not None:
-        outcome += f"{' at' if would['outcome'] == Outcome.BREACHED else ', due'} {scene.at(would['due'])}"
+        outcome += f"{_how(would)} {scene.at(would['due'])}"
     instead = "" if is_["outcome"] == would["outcome"] else f" instead of {str(is_['outcome']).replace('_', ' ')}"
     used = "" if would["elapsed"] is None else f", {span(would['elapsed'])} used"
     return f"without {_pause(pause, scene)}: {outcome}{instead}{used}"
+
+
+def _how(would: Mapping[str, Any]) -> str:
+    if would["outcome"] != Outcome.BREACHED:
+        return ", due"
+    return " on arrival at" if would["on_arrival"] else " at"
 
 
 def _pause(pause: Pause | None, scene: Scene) -> str:

@@ -19,7 +19,7 @@ _WEEK = timedelta(days=6)
 
 @dataclass(frozen=True)
 class Scene:
-    """The place at which a case is told: the zone of its office, also for clocks that run round the clock."""
+    """The place at which a clock is told of: the zone of its office, or of the case's where it runs round the clock."""
 
     home: Almanac
 

@@ -202,8 +202,33 @@ def test_the_first_entry_says_why_no_earlier_line_was_chosen() -> None:
             ("clock: promise",),
             "09:00 opened; 13:00 updated due=12:00; 14:00 resolved",
             Clock.PROMISE,
-            "13:00 promised for 12:00, already past: breached on arrival; line 1 (every case) applies, due 12:00, "
-            "already past, breached on arrival",
+            "13:00 promised for 12:00; line 1 (every case) applies, due 12:00, already past, breached on arrival",
+        ),
+        (
+            ("clock: promise",),
+            "09:00 opened due=15:00; 13:00 updated due=12:00; 14:00 resolved",
+            Clock.PROMISE,
+            "13:00 promised for 12:00 instead of 15:00; due 12:00, already past, breached on arrival",
+        ),
+        (
+            ("clock: promise",),
+            "09:00 opened due=00:00; 14:00 resolved",
+            Clock.PROMISE,
+            "09:00 opened: line 1 (every case), the case's own due_at, due 00:00, already past, breached on arrival",
+        ),
+        (
+            ("clock: next_response, within: 4h, pauses: '*'",),
+            "08:00 opened; 08:10 responded; 09:00 paused; 09:30 customer_replied; 10:30 resumed; 11:00 responded",
+            Clock.NEXT_RESPONSE,
+            "10:30 resumed, after 1 h 30 m paused for no stated reason (1 h of it on this clock): 0 m of 4 h used, "
+            "due 14:30",
+        ),
+        (
+            (RAISED.format("keep"),),
+            "09:00 opened; 10:00 updated priority=P1",
+            Clock.RESOLUTION,
+            "10:00 priority none -> P1, line 1 (priority P1) applies, keep, but no line was in force: measured from "
+            "09:00, 2 h round the clock: 1 h of 2 h used, due 11:00",
         ),
     ],
 )
@@ -332,6 +357,34 @@ def test_a_verdict_without_each_pause_and_without_all_of_them() -> None:
         "without the pause for customer (12:00 to 14:00): breached at 14:00 instead of met, 5 h 30 m used",
         "without any pause: breached at 13:00 instead of met, 6 h 30 m used",
     ]
+
+
+def test_each_clock_is_told_in_the_zone_of_its_own_calendar() -> None:
+    calendars = (
+        "{sh: {zone: Asia/Shanghai, hours: {mon-fri: ['09:00-18:00']}}, "
+        "ny: {zone: America/New_York, hours: {mon-fri: ['09:00-17:00']}}}"
+    )
+    policies = policy(
+        "clock: first_response, within: 4h, calendar: sh",
+        "clock: resolution, within: 40h, calendar: ny",
+        "clock: total_resolution, within: 40h",
+        calendars=calendars,
+    )
+    found = explained(policies, "2026-03-09T14:00:00+00:00", "Fri 14:00 opened")
+    assert [(one.clock, one.zone) for one in found.stories] == [
+        (Clock.FIRST_RESPONSE, "Asia/Shanghai"),
+        (Clock.RESOLUTION, "America/New_York"),
+        (Clock.TOTAL_RESOLUTION, "Asia/Shanghai"),
+    ]
+    assert found.notes[0].startswith("It was opened Fri 2026-03-06 22:00 +08:00")
+    shifts = {one.clock: [entry.words for entry in one.entries if entry.move == Move.SHIFTED] for one in found.stories}
+    assert shifts[Clock.RESOLUTION] == ["the clocks of America/New_York go forward by 1 h, to -04:00"]
+
+
+def test_of_very_many_pauses_the_longest_are_taken_away_and_a_note_says_so() -> None:
+    many = "".join(f"; 10:{n:02} paused reason=customer; 10:{n:02}:30 resumed" for n in range(55))
+    found = explained(policy(RESOLUTION), "20:00", f"09:00 opened{many}; 15:00 resolved")
+    assert found.notes[-1] == "Of its pauses the longest are taken away one by one: 5 more were not tried."
 
 
 def test_notes_tell_the_version_second_openings_and_what_put_events_of_one_instant_in_order() -> None:

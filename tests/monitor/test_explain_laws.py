@@ -75,6 +75,8 @@ def adds_up(story: Story) -> None:
     """Its stretches follow each other and add up to `elapsed`, `paused` and the target."""
     row, stretches = story.verdict, story.stretches
     assert all(one.end == other.start for one, other in pairwise(stretches))
+    kinds = [(one.why, one.name, one.ahead) for one in stretches]
+    assert all(one != other for one, other in pairwise(kinds)), "neighbours differ"
     assert sum((one.counted for one in stretches if not one.ahead), NOTHING) == (row["elapsed"] or NOTHING)
     pauses = [one.length for one in stretches if one.why == Why.PAUSED and not one.ahead]
     assert sum(pauses, NOTHING) == (row["paused"] or NOTHING)

@@ -99,7 +99,7 @@ function drawing(timeline, now) {
   const height = clocks.length * ROW + AXIS;
   const said = clocks.map((clock) => `${title(clock)} ${clock.words}`).join("; ");
   const svg = draw("svg", { class: "timeline", width: "100%", height, role: "img", "aria-label": `Time of each clock. ${said}` });
-  const { zone } = clocks[0]; // all are told in one
+  const { zone } = clocks[0]; // the case's: that of the first clock
   svg.append(axis(places, zone, height), ...clocks.map((clock, number) => row(clock, places, number)));
   const figure = make("figure", "drawing");
   figure.append(svg, make("figcaption", "", `Times here are those of ${zone}.`), legend());
