@@ -65,3 +65,9 @@ def _change(zone: ZoneInfo, low: datetime, high: datetime) -> datetime:
         middle = middle.replace(microsecond=0)
         low, high = (middle, high) if _offset(zone, middle) == before else (low, middle)
     return high
+
+
+def offset_text(local: datetime) -> str:
+    """Its offset from UTC: `+01:00`."""
+    text = local.strftime("%z")
+    return f"{text[:3]}:{text[3:5]}"

@@ -156,7 +156,7 @@ def _tell_comparison(
     if as_json:
         _print_json({**result.summary, "compared": as_rows(comparison)})
     else:
-        whatif.print_comparison(comparison, title)
+        whatif.print_comparison(comparison, title, flips_to)
 
 
 def gathered_from(files: list[Path], mappings: list[Path]) -> Gathered:

@@ -108,7 +108,7 @@ def _show(turned: pl.DataFrame, old: PolicySet, new: PolicySet, flips_to: Path |
     rows, objectives = flip_rows(turned, old, new), of_objectives(turned, new.newest.slas)
     shown = [turns("Objectives", "sla", objectives)] if objectives.height else []
     shown += flip_sheets(rows)
-    print_sheets(shown, Console(highlight=False))
+    print_sheets(shown, Console(highlight=False), flips_to)
     if flips_to is not None:
         write_flips(flips_to, rows, shown, f"{new.name}: what a restatement flips")
     said.print(f"{turned.height:,} verdicts of {turned['case'].n_unique():,} live cases flip.", markup=False)

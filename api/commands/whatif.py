@@ -1,6 +1,7 @@
 """What `sqm replay --compare` shows and writes: an old policy and a new one side by side."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from html import escape
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -13,12 +14,13 @@ from api.commands.common import write_rows, write_text
 from api.commands.tables import labels_text, share, table
 from monitor.events.faults import clipped
 from monitor.names import LABELS
-from monitor.policy.values import instant_text
+from monitor.policy.values import instant_text, percent
 from monitor.whatif import Comparison
 
 MOST_ROWS: Final = 20  # of a sheet that a terminal shows; files have all
 SUFFIXES: Final = (".csv", ".parquet", ".html")
 _SIDES: Final = ("before", "after")
+_FLIPS: Final = "Flips"
 _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 0 0 2rem; } caption { font-weight: 600; text-align: left; padding: .4rem 0; }
@@ -58,15 +60,15 @@ def turns(title: str, of: str, flips: pl.DataFrame) -> Sheet:
     return Sheet(title, (of, "before", "after", "n"), 3, rows)
 
 
-def print_comparison(comparison: Comparison, title: str) -> None:
-    """All sheets on the terminal."""
+def print_comparison(comparison: Comparison, title: str, written: Path | None) -> None:
+    """All sheets on the terminal; `written`: where the flips have been written to."""
     console = Console(highlight=False)
     console.print(title, style="bold", markup=False)
-    print_sheets(sheets(comparison), console)
+    print_sheets(sheets(comparison), console, written)
 
 
-def print_sheets(shown: Sequence[Sheet], console: Console) -> None:
-    """The beginning of each sheet."""
+def print_sheets(shown: Sequence[Sheet], console: Console, written: Path | None) -> None:
+    """The beginning of each sheet, and where all of it is."""
     for sheet in shown:
         made = table(sheet.title, *sheet.columns, text=sheet.text)
         for row in sheet.rows[:MOST_ROWS]:
@@ -74,7 +76,8 @@ def print_sheets(shown: Sequence[Sheet], console: Console) -> None:
         console.print()
         console.print(made if sheet.rows else "No verdict flips.")
         if (more := len(sheet.rows) - MOST_ROWS) > 0:
-            console.print(f"… and {more:,} more: --flips FILE.html has all", markup=False)
+            there = written is not None and (sheet.title == _FLIPS or written.suffix.lower() == ".html")
+            console.print(f"… and {more:,} more: {written if there else '--flips FILE.html'} has all", markup=False)
 
 
 def write_flips(path: Path, flips: pl.DataFrame, shown: Sequence[Sheet], title: str) -> None:
@@ -97,7 +100,11 @@ def _objectives(rows: pl.DataFrame) -> Sheet:
             (
                 row["sla"],
                 row["labels"] or "all",
-                " -> ".join(dict.fromkeys(goal for side in _SIDES if (goal := row[f"goal_{side}"]) is not None)),
+                " -> ".join(
+                    dict.fromkeys(
+                        percent(Decimal(goal)) for side in _SIDES if (goal := row[f"goal_{side}"]) is not None
+                    )
+                ),
                 *(share(row[f"{name}_{side}"]) for name in ("compliance", "budget_left") for side in _SIDES),
             )
             for row in rows.iter_rows(named=True)
@@ -130,7 +137,7 @@ def _met(row: Mapping[str, Any], side: str) -> str:
 
 def _flips(rows: pl.DataFrame) -> Sheet:
     return Sheet(
-        "Flips",
+        _FLIPS,
         ("case", "clock", "of", "before", "after", "line that flips it"),
         6,
         [

@@ -11,11 +11,11 @@ from monitor.explain.choices import version_of
 from monitor.explain.happened import micro, moment
 from monitor.explain.life import Life, Stand
 from monitor.explain.model import Entry, Move
-from monitor.explain.wording import Scene, offset_text, promised, span
+from monitor.explain.wording import Scene, promised, span
 from monitor.names import Clock, Outcome
 from monitor.policy import TargetLine
 from monitor.policy.values import percent
-from monitor.zones import EPOCH, MICROSECOND
+from monitor.zones import EPOCH, MICROSECOND, offset_text
 
 _JUDGED = (Outcome.MET, Outcome.OPEN, Outcome.AT_RISK)
 

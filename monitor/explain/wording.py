@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo
 from monitor.explain.hours import Almanac
 from monitor.explain.model import Stretch, Why
 from monitor.names import Clock
-from monitor.policy import PolicyVersion, TargetLine
+from monitor.policy import PolicyVersion, TargetLine, words
 from monitor.policy.conditions import FAMILIES, KIND, in_words
-from monitor.policy.durations import BusinessDays
-from monitor.policy.durations import in_words as span_in_words
+from monitor.zones import offset_text
 
 _WEEK = timedelta(days=6)
 
@@ -59,12 +58,6 @@ def instant(value: datetime, zone: ZoneInfo, near: datetime | None = None) -> st
     return f"{local:%a} {clock}{offset}" if abs(value - near) < _WEEK else f"{local:%a %Y-%m-%d} {clock}{offset}"
 
 
-def offset_text(local: datetime) -> str:
-    """`+01:00`."""
-    text = local.strftime("%z")
-    return f"{text[:3]}:{text[3:5]}"
-
-
 def named(line: TargetLine) -> str:
     """`line 2 (priority P1)`: numbers as `sqm check` counts them."""
     return f"line {line.number + 1} ({in_words(dict(line.when)) or 'every case'})"
@@ -72,12 +65,7 @@ def named(line: TargetLine) -> str:
 
 def promised(version: PolicyVersion, line: TargetLine) -> str:
     """`4 h of office hours`, `3 business days by the office calendar`, `15 m round the clock`."""
-    if line.business_days is not None:
-        return f"{span_in_words(BusinessDays(line.business_days))} by the {line.calendar} calendar"
-    if line.within is None:
-        return "the case's own due_at"
-    whole = version.calendars[line.calendar].always_open
-    return f"{span(line.within)} {'round the clock' if whole else f'of {line.calendar} hours'}"
+    return words.promised(version, line, span)
 
 
 def misfit(line: TargetLine, labels: Mapping[str, str | None], complaint: bool) -> str | None:

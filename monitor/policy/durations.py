@@ -62,13 +62,18 @@ def format_span(span: timedelta) -> str:
     return "".join(parts) or "0s"
 
 
-def in_words(target: timedelta | BusinessDays) -> str:
-    """A target for people: `1 hour 30 minutes`, `3 business days`."""
+def in_words(target: timedelta | BusinessDays, *, days: bool = True) -> str:
+    """A target for people: `1 hour 30 minutes`, `3 business days`, `2 days` (without `days`: `48 hours`)."""
     if isinstance(target, BusinessDays):
         return f"{target.days} business day{'s' if target.days != 1 else ''}"
     names = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
-    parts = re.findall(r"(\d+)([dhms])", format_span(target))
+    parts = re.findall(r"(\d+)([dhms])", format_span(target) if days else _in_hours(target))
     return " ".join(f"{n} {names[u]}{'s' if n != '1' else ''}" for n, u in parts)
+
+
+def _in_hours(span: timedelta) -> str:
+    hours, rest = divmod(span, timedelta(hours=1))
+    return (f"{hours}h" if hours else "") + (format_span(rest) if rest else "")
 
 
 def _what_to_write(text: str) -> str:

@@ -1,6 +1,6 @@
 """What a policy means, in plain words, with worked examples of each target: `sqm check`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
 from monitor.indicators import BY_ID
@@ -55,10 +55,10 @@ def target(version: PolicyVersion, line: TargetLine, day: date) -> list[str]:
 
 
 def promise(version: PolicyVersion, line: TargetLine) -> str:
-    """What a line promises to whom: `priority P1: first response within 15 minutes, round the clock`."""
+    """What a line promises to whom: `priority P1: first response within 15 minutes round the clock`."""
     earlier = any(other.clock == line.clock for other in version.targets[: line.number])
     who = in_words(dict(line.when)) or ("every other case" if earlier else "every case")
-    return f"{who}: {CLOCK_WORDS[line.clock]} {_promised(version, line)}"
+    return f"{who}: {CLOCK_WORDS[line.clock]} {_within(version, line)}"
 
 
 def _heading(version: PolicyVersion, following: PolicyVersion | None) -> str:
@@ -69,15 +69,24 @@ def _heading(version: PolicyVersion, following: PolicyVersion | None) -> str:
     return f"Policy {version.name}: {cases}{labels}"
 
 
-def _promised(version: PolicyVersion, line: TargetLine) -> str:
+def _within(version: PolicyVersion, line: TargetLine) -> str:
     if line.clock == Clock.PROMISE:
         return "by the case's own due_at"
-    within = line.within if line.within is not None else BusinessDays(line.business_days or 0)
-    if version.calendars[line.calendar].always_open:
-        return f"within {span_in_words(within)}, round the clock"
+    whole_days = version.calendars[line.calendar].always_open  # a day of opening hours is no 24 h
+    return f"within {promised(version, line, lambda within: span_in_words(within, days=whole_days))}"
+
+
+def promised(version: PolicyVersion, line: TargetLine, span: Callable[[timedelta], str]) -> str:
+    """`4 hours of office hours`, `3 business days by the office calendar`, `15 minutes round the clock`.
+
+    :param span: how a length of time is written
+    """
+    if line.business_days is not None:
+        return f"{span_in_words(BusinessDays(line.business_days))} by the {line.calendar} calendar"
     if line.within is None:
-        return f"within {span_in_words(within)} by the {line.calendar} calendar"
-    return f"within {span_in_words(within)} of {line.calendar} hours"
+        return "the case's own due_at"
+    whole = version.calendars[line.calendar].always_open
+    return f"{span(line.within)} {'round the clock' if whole else f'of {line.calendar} hours'}"
 
 
 def _details(line: TargetLine) -> Iterator[str]:

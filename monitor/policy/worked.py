@@ -12,7 +12,7 @@ from monitor.calendars import NEVER, Ints
 from monitor.names import Clock
 from monitor.policy.calendar_model import DAY, DAYS, Calendar, Shift
 from monitor.policy.compiled import PolicyVersion, TargetLine
-from monitor.zones import EPOCH, MICROSECOND
+from monitor.zones import EPOCH, MICROSECOND, offset_text
 
 _ORDINARY: Final = 35  # days among which the ordinary example is looked for
 _YEAR: Final = 366  # days within which the next holiday and the next change of the clocks are looked for
@@ -57,7 +57,7 @@ class _Work:
             starts = [self._instant(day, s.start + min(DAY / 24, (s.end - s.start) / 2)) for day, s in firsts]
         dues = self._dues(np.array(starts, dtype=np.int64))
         shortest = int(np.argmin(np.where(dues < NEVER, dues - starts, NEVER)))
-        zone = "" if self.written.always_open else f" ({self.written.zone})"
+        zone = "" if self.written.zone == "UTC" and self.written.always_open else f" ({self.written.zone})"
         return self._said(starts[shortest], int(dues[shortest])) + zone
 
     def over_weekend(self) -> str | None:
@@ -79,13 +79,14 @@ class _Work:
         closed = self.written.days_off(self.day, self.day + timedelta(days=_YEAR))
         for n in range(1, _YEAR):
             off = self.day + timedelta(days=n)
+            name = closed.get(off) or "a day off"
             if self.written.shifts(off, closed) or not self.written.hours[DAYS[off.weekday()]]:
                 continue
             for back in range(1, n + 1):
                 before = off - timedelta(days=back)
                 if shifts := self.written.shifts(before, closed):
                     said = self._case(self._before_end(before, shifts[-1]), dates=True)
-                    return f"over {off.strftime('%a %Y-%m-%d')}, a day off: {said}"
+                    return f"over {off.strftime('%a %Y-%m-%d')}, {name}: {said}"
         return None
 
     def over_change(self) -> str | None:
@@ -97,7 +98,8 @@ class _Work:
             return None
         half = _whole(min(self._target() / 2, DAY))
         at = self.open_time.position(np.array([change], dtype=np.int64)) - half // MICROSECOND
-        said = self._case(int(self.open_time.instant(at)[0]), dates=True)
+        opened = int(self.open_time.instant(at + 1)[0]) - 1  # at the end of a shift: when the next one begins
+        said = self._case(opened, dates=True)
         return f"over the clock change of {self._local(change).strftime('%a %Y-%m-%d')}: {said}"
 
     def _usual(self) -> list[tuple[date, tuple[Shift, ...]]]:
@@ -131,7 +133,8 @@ class _Work:
             return f"{_told(began, dates)} -> never due: its calendar does not open for so long"
         end = self._local(due)
         dates = dates or end - began >= _NEAR
-        return f"{_told(began, dates)} -> due {_told(end, dates)}"
+        shifted = dates and began.utcoffset() != end.utcoffset()
+        return f"{_told(began, dates, offset=shifted)} -> due {_told(end, dates, offset=shifted)}"
 
     def _instant(self, day: date, clock: timedelta) -> int:
         """Microseconds of a local time of day, which may pass 24 h."""
@@ -142,9 +145,10 @@ class _Work:
         return (EPOCH + instant * MICROSECOND).astimezone(self.written.tz)
 
 
-def _told(local: datetime, dates: bool) -> str:
+def _told(local: datetime, dates: bool, *, offset: bool = False) -> str:
     seconds = ":%S" if local.second else ""
-    return local.strftime(("%a %Y-%m-%d %H:%M" if dates else "%a %H:%M") + seconds)
+    told = local.strftime(("%a %Y-%m-%d %H:%M" if dates else "%a %H:%M") + seconds)
+    return f"{told} {offset_text(local)}" if offset else told
 
 
 def _whole(span: timedelta) -> timedelta:

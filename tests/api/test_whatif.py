@@ -1,11 +1,14 @@
 """`sqm replay --compare`, as a user runs it: what it shows, what it writes, what it refuses."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.console import Console
 
+from api.commands.whatif import Sheet, print_sheets
 from tests.api.test_commands import POLICY, REPLAY, folder, sqm
 
 __all__ = ["folder"]
@@ -27,13 +30,13 @@ def test_compliance_before_and_after_and_every_flip_are_shown(desk: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
     told = [" ".join(line.split()) for line in done.stdout.splitlines()]
     for expected in (
-        "resolved service x 0.5 50.00% 50.00% 0.00% 0.00%",
-        "resolved service y 0.5 100.00% 0.00% 100.00% -100.00%",
+        "resolved service x 50% 50.00% 50.00% 0.00% 0.00%",
+        "resolved service y 50% 100.00% 0.00% 100.00% -100.00%",
         "resolution all 2 of 3 66.67% 1 of 3 33.33%",
         "resolution service y 1 of 1 100.00% 0 of 1 0.00%",
         "resolution met breached 1",
         "c resolution service y met, due 2026-01-01T12:00:00Z breached, due 2026-01-01T11:20:00Z "
-        "1. every case: resolved within 1 hour 20 minutes, round the clock",
+        "1. every case: resolved within 1 hour 20 minutes round the clock",
     ):
         assert expected in told
     assert not [line for line in told if line.startswith("resolution service x")]  # nothing differs there
@@ -50,12 +53,21 @@ def test_flips_are_written_as_csv_parquet_and_html(desk: Path) -> None:
     text, typed = pl.read_csv(desk / "f.csv"), pl.read_parquet(desk / "f.parquet")
     assert text.columns == typed.columns
     shown = ("case", "old_outcome", "new_outcome", "new_line", "service")
-    row = ("c", "met", "breached", "1. every case: resolved within 1 hour 20 minutes, round the clock", "y")
+    row = ("c", "met", "breached", "1. every case: resolved within 1 hour 20 minutes round the clock", "y")
     assert text.select(shown).rows() == typed.select(shown).rows() == [row]
     assert typed.schema["new_due"] == pl.Datetime("ms", "UTC")
     page = (desk / "f.html").read_text()
     assert "<td>c</td><td>resolution</td><td>service y</td>" in page
     assert "http" not in page  # it needs nothing from elsewhere
+
+
+def test_what_a_terminal_cuts_is_where_it_was_written_to() -> None:
+    """Not where it could be written to."""
+    flips = Sheet("Flips", ("case",), 1, [(str(n),) for n in range(25)])
+    for written, said in ((None, "--flips FILE.html"), (Path("f.csv"), "f.csv"), (Path("f.html"), "f.html")):
+        shown = StringIO()
+        print_sheets([flips], Console(file=shown), written)
+        assert f"… and 5 more: {said} has all" in shown.getvalue()
 
 
 def test_what_stands_in_events_is_text_on_the_page(desk: Path) -> None:

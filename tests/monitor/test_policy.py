@@ -303,7 +303,7 @@ def test_what_decides_verdicts_has_a_digest_of_its_own(more: str, judges: bool) 
 def test_plain_words_give_a_worked_example_for_each_target() -> None:
     words = "\n".join(in_plain_words(load([("s", (DEPLOY / "policies/support.yaml").read_text())]), date(2026, 11, 16)))
     for expected in (
-        "priority P1: first response within 15 minutes, round the clock: Sat 10:00 -> due Sat 10:15",
+        "priority P1: first response within 15 minutes round the clock: Sat 10:00 -> due Sat 10:15",
         "every other case: first response within 4 hours of office hours: Mon 10:00 -> due Mon 15:00 (Asia/Shanghai)",
         "over the weekend: Fri 16:30 -> due Mon 11:30",
         "priority P1 or P2, tier not free: resolved within 3 business days by the office calendar",

@@ -33,9 +33,10 @@ def examples(within: str, calendar: str | None = None, day: date = MONDAY) -> li
             "24h",
             "zone: America/New_York, hours: {mon-sun: ['00:00-24:00']}",
             [
-                "Sat 10:00 -> due Sun 10:00",
+                "Sat 10:00 -> due Sun 10:00 (America/New_York)",
                 "the same on weekends and holidays",
-                "over the clock change of Sun 2027-03-14: Sat 2027-03-13 14:00 -> due Sun 2027-03-14 15:00",
+                "over the clock change of Sun 2027-03-14: Sat 2027-03-13 14:00 -05:00 -> "
+                "due Sun 2027-03-14 15:00 -04:00",
             ],
         ),
         # Christmas 2026 is a Friday and a Saturday; in 2027 the clocks change on Easter Sunday
@@ -45,8 +46,9 @@ def examples(within: str, calendar: str | None = None, day: date = MONDAY) -> li
             [
                 "Mon 10:00 -> due Mon 14:00 (Europe/Berlin)",
                 "over the weekend: Fri 15:30 -> due Mon 11:30",
-                "over Fri 2026-12-25, a day off: Thu 2026-12-24 15:30 -> due Mon 2026-12-28 11:30",
-                "over the clock change of Sun 2027-03-28: Thu 2027-03-25 15:00 -> due Tue 2027-03-30 11:00",
+                "over Fri 2026-12-25, Christmas Day: Thu 2026-12-24 15:30 -> due Mon 2026-12-28 11:30",
+                "over the clock change of Sun 2027-03-28: Thu 2027-03-25 15:00 +01:00 -> "
+                "due Tue 2027-03-30 11:00 +02:00",
             ],
         ),
         (
@@ -56,7 +58,8 @@ def examples(within: str, calendar: str | None = None, day: date = MONDAY) -> li
                 "Mon 10:00 -> due Wed 10:00 (Europe/Berlin)",
                 "over the weekend: Fri 15:30 -> due Tue 15:30",
                 "over Wed 2026-11-25, a day off: Tue 2026-11-24 15:30 -> due Fri 2026-11-27 15:30",
-                "over the clock change of Sun 2027-03-28: Fri 2027-03-26 15:30 -> due Tue 2027-03-30 15:30",
+                "over the clock change of Sun 2027-03-28: Fri 2027-03-26 15:30 +01:00 -> "
+                "due Tue 2027-03-30 15:30 +02:00",
             ],
         ),
         (
@@ -65,16 +68,29 @@ def examples(within: str, calendar: str | None = None, day: date = MONDAY) -> li
             [
                 "Mon 23:00 -> due Tue 03:00 (America/New_York)",
                 "open on every day",
-                "over the clock change of Sun 2027-03-14: Sun 2027-03-14 00:00 -> due Sun 2027-03-14 05:00",
+                "over the clock change of Sun 2027-03-14: Sun 2027-03-14 00:00 -05:00 -> "
+                "due Sun 2027-03-14 05:00 -04:00",
             ],
         ),
         (
             "30m",
             "zone: Australia/Lord_Howe, hours: {mon-sun: ['00:00-24:00']}",
             [
-                "Sat 10:00 -> due Sat 10:30",
+                "Sat 10:00 -> due Sat 10:30 (Australia/Lord_Howe)",
                 "the same on weekends and holidays",
-                "over the clock change of Sun 2027-04-04: Sun 2027-04-04 01:45 -> due Sun 2027-04-04 01:45",
+                "over the clock change of Sun 2027-04-04: Sun 2027-04-04 01:45 +11:00 -> "
+                "due Sun 2027-04-04 01:45 +10:30",
+            ],
+        ),
+        # half of it ago a shift began and the one before ended: the case is opened when its clock can run
+        (
+            "16h",
+            BERLIN,
+            [
+                "Mon 10:00 -> due Wed 10:00 (Europe/Berlin)",
+                "over the weekend: Fri 15:30 -> due Tue 15:30",
+                "over the clock change of Sun 2027-03-28: Fri 2027-03-26 09:00 +01:00 -> "
+                "due Mon 2027-03-29 17:00 +02:00",
             ],
         ),
         # a week of which one short day is open
@@ -93,7 +109,8 @@ def examples(within: str, calendar: str | None = None, day: date = MONDAY) -> li
             [
                 "Mon 10:00 -> due Tue 10:00 (Europe/Berlin)",
                 "over the weekend: Thu 15:30 -> due Mon 15:30",
-                "over the clock change of Sun 2027-03-28: Thu 2027-03-25 15:30 -> due Mon 2027-03-29 15:30",
+                "over the clock change of Sun 2027-03-28: Thu 2027-03-25 15:30 +01:00 -> "
+                "due Mon 2027-03-29 15:30 +02:00",
             ],
         ),
     ],
@@ -102,6 +119,18 @@ def test_each_target_has_an_ordinary_example_one_over_days_off_and_one_over_the_
     within: str, calendar: str | None, expected: list[str]
 ) -> None:
     assert examples(within, calendar) == expected
+
+
+@pytest.mark.parametrize(
+    ("calendar", "said"),
+    [
+        (BERLIN, "48 hours of c hours"),
+        ("zone: Europe/Berlin, hours: {mon-sun: ['00:00-24:00']}", "2 days round the clock"),
+    ],
+)
+def test_days_are_told_as_hours_where_a_calendar_closes(calendar: str, said: str) -> None:
+    policies = policy("clock: resolution, within: 2d, calendar: c", calendars=f"{{c: {{{calendar}}}}}")
+    assert any(f"resolved within {said}" in line for line in in_plain_words(policies, MONDAY))
 
 
 @pytest.mark.parametrize(

@@ -76,10 +76,10 @@ def test_every_flip_names_the_line_that_judged_before_and_after() -> None:
     assert list(rows.schema.items())[: len(FLIP_ROWS)] == list(FLIP_ROWS.items())
     assert rows.columns[len(FLIP_ROWS) :] == ["service", "team", "priority"]
     told = rows.select("case", "old_outcome", "new_outcome", "old_line", "new_line").rows()
-    every = "2. every other case: first response within 1 hour, round the clock"
-    urgent = "1. priority P1: first response within {}, round the clock"
+    every = "2. every other case: first response within 1 hour round the clock"
+    urgent = "1. priority P1: first response within {} round the clock"
     assert told == [
-        ("chat", "met", "breached", every, "2. service chat: first response within 5 minutes, round the clock"),
+        ("chat", "met", "breached", every, "2. service chat: first response within 5 minutes round the clock"),
         ("mail", "met", "no_target", every, None),
         ("urgent", "breached", "met", urgent.format("30 minutes"), urgent.format("1 hour")),
         ("waits", "breached", "open", urgent.format("30 minutes"), urgent.format("1 hour")),
