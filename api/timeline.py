@@ -18,7 +18,7 @@ class TimelineEntry(Shape):
 
     at: Instant
     move: Move
-    words: str = Field(examples=["paused for customer: 2 h 10 m of 4 h used, due none"])
+    words: str = Field(examples=["paused for customer: 2 h 10 m of 4 h used, no due while paused"])
     event: int | None = Field(description="Place among the case's events, from 0; null: time alone did it.")
     line: int | None = Field(description="Number of the target line in force, from 0.")
     due: Instant | None

@@ -64,6 +64,11 @@ class Outcome(StrEnum):
 OUTCOMES = tuple(Outcome)
 
 
+def spoken(name: str) -> str:
+    """A name of ours as people say it: `at risk`, `first response`."""
+    return name.replace("_", " ")
+
+
 class Change(StrEnum):
     """How a verdict differs from the one published before it; the type of a verdict event ends in it."""
 

@@ -12,10 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.explain.wording import instant, span
+from monitor.names import spoken
 
 Item = Mapping[str, Any]
-
-MOST_TERMS = 12  # of a sum that is written out
 
 
 def print_timeline(found: Item) -> None:
@@ -25,7 +24,7 @@ def print_timeline(found: Item) -> None:
     console.print(f"{found['case']}, as of {found['now']}", style="bold", markup=False)
     for note in timeline["notes"]:
         console.print(note, markup=False)
-    if not timeline["clocks"]:
+    if not timeline["clocks"] and timeline["policy"] is not None:  # without a policy the notes say why
         console.print("No clock has a target for it.", markup=False)
     for clock in timeline["clocks"]:
         console.print()
@@ -34,7 +33,7 @@ def print_timeline(found: Item) -> None:
 
 def _print_clock(console: Console, clock: Item) -> None:
     cycle = f" {clock['cycle']}" if clock["clock"] == "next_response" else ""
-    console.print(f"{clock['clock'].replace('_', ' ')}{cycle}: {clock['words']}", style="bold", markup=False)
+    console.print(f"{spoken(clock['clock'])}{cycle}: {clock['words']}", style="bold", markup=False)
     zone = ZoneInfo(clock["zone"])
     entries = _table()
     for entry in clock["entries"]:
@@ -56,16 +55,16 @@ def _stretches(stretches: Sequence[Item], zone: ZoneInfo) -> Table:
     for stretch in stretches:
         start, end = _time(stretch["start"]), _time(stretch["end"])
         counts = stretch["why"] == "counted"
-        length = stretch["counted_seconds"] if counts else stretch["seconds"]
+        length = _span(stretch["counted_seconds"]) if counts else _span(stretch["seconds"], days=True)
         said = f"{instant(start, zone)} to {instant(end, zone, start)}"
-        table.add_row(said, _span(length), Text(stretch["words"]), style="" if counts else "dim")
+        table.add_row(said, length, Text(stretch["words"]), style="" if counts else "dim")
     return table
 
 
 def _sum(stretches: Sequence[Item], *, ahead: bool) -> str:
     counted = [stretch["counted_seconds"] for stretch in stretches if stretch["counted_seconds"]]
     paused = [stretch["seconds"] for stretch in stretches if stretch["why"] == "paused"]
-    terms = " + ".join(map(_span, counted)) + " = " if 1 < len(counted) <= MOST_TERMS else ""
+    terms = " + ".join(map(_span, counted)) + " = " if len(counted) > 1 else ""
     said = f"{terms}{_span(sum(counted))} {'left' if ahead else 'used'}"
     return f"{said}, {_span(sum(paused))} paused" if paused else said
 
@@ -83,5 +82,5 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _span(seconds: float) -> str:
-    return span(timedelta(seconds=round(seconds, 3)))
+def _span(seconds: float, *, days: bool = False) -> str:
+    return span(timedelta(seconds=round(seconds, 3)), days=days)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from monitor.indicators import BY_ID
-from monitor.names import OUTCOMES
+from monitor.names import OUTCOMES, spoken
 from monitor.policy import PolicySet
 from monitor.policy.values import instant_text
 
@@ -83,7 +83,7 @@ def table(title: str, *columns: str, text: int = 1) -> Table:
 def _clocks(clocks: Summary) -> Table:
     """Only outcomes that there are."""
     shown = [str(outcome) for outcome in OUTCOMES if any(counts[str(outcome)] for counts in clocks.values())]
-    made = table("Clocks", "clock", *(outcome.replace("_", " ") for outcome in shown), "kept")
+    made = table("Clocks", "clock", *(spoken(outcome) for outcome in shown), "kept")
     for clock, counts in clocks.items():
         decided = counts["met"] + counts["breached"]
         kept = counts["met"] / decided if decided else None

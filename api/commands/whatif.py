@@ -13,7 +13,7 @@ from rich.text import Text
 from api.commands.common import write_rows, write_text
 from api.commands.tables import labels_text, share, table
 from monitor.events.faults import clipped
-from monitor.names import LABELS
+from monitor.names import LABELS, spoken
 from monitor.policy.values import instant_text, percent
 from monitor.whatif import Comparison
 
@@ -56,7 +56,7 @@ def turns(title: str, of: str, flips: pl.DataFrame) -> Sheet:
     """How many flip in the same way, by a column of `flips`."""
     keys = (of, "old_outcome", "new_outcome")
     counts = flips.group_by(keys).len().sort(keys)
-    rows = [(one, _words(old), _words(new), f"{n:,}") for one, old, new, n in counts.iter_rows()]
+    rows = [(one, spoken(old), spoken(new), f"{n:,}") for one, old, new, n in counts.iter_rows()]
     return Sheet(title, (of, "before", "after", "n"), 3, rows)
 
 
@@ -156,11 +156,7 @@ def _flips(rows: pl.DataFrame) -> Sheet:
 
 def _side(row: Mapping[str, Any], side: str) -> str:
     due = row[f"{side}_due"]
-    return _words(row[f"{side}_outcome"]) + (f", due {instant_text(due)}" if due is not None else "")
-
-
-def _words(outcome: str) -> str:
-    return outcome.replace("_", " ")
+    return spoken(row[f"{side}_outcome"]) + (f", due {instant_text(due)}" if due is not None else "")
 
 
 def _page(shown: Sequence[Sheet], title: str) -> Iterator[str]:

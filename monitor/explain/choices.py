@@ -41,7 +41,7 @@ def at_change(life: Life, scene: Scene, index: int) -> Iterator[str]:
         yield f"{_none(life, index)}{gone}"
     elif after is not None and after != before:
         yield from _applies(life, scene, place, after)
-    elif after is not None and fits is not None and fits != after and life.clock != Clock.PROMISE:
+    elif change and after is not None and fits is not None and fits != after and life.clock != Clock.PROMISE:
         yield f"{named(fits)} fits, but its on_change is keep: line {after.number + 1} stays in force"
     elif change and after is not None:
         yield f"line {after.number + 1} still applies"
@@ -56,11 +56,13 @@ def at_promise(life: Life, scene: Scene, index: int) -> str:
     at, place = life.happened.time(index), life.place(index)
     before, due = (int(life.parts.due[one]) for one in (place - 1, place))
     if due != micro(given):
-        passed = EPOCH + before * MICROSECOND
-        return f"a promise of {scene.at(given, at)} comes too late: that of {scene.at(passed, at)} had passed"
+        new, old = scene.both(given, EPOCH + before * MICROSECOND, at)
+        return f"a promise of {new} comes too late: that of {old} had passed"
     replaced = life.lines[place - 1] is not None and before != due
-    instead = f" instead of {scene.at(EPOCH + before * MICROSECOND, at)}" if replaced else ""
-    return f"promised for {scene.at(given, at)}{instead}"
+    if not replaced:
+        return f"promised for {scene.at(given, at)}"
+    new, old = scene.both(given, EPOCH + before * MICROSECOND, at)
+    return f"promised for {new} instead of {old}"
 
 
 def _applies(life: Life, scene: Scene, place: int, line: TargetLine) -> Iterator[str]:

@@ -7,14 +7,16 @@ from monitor.clocks.segments import End
 from monitor.explain.life import Life, Stand
 from monitor.explain.model import Entry, Move
 from monitor.explain.wording import Scene, span
-from monitor.names import Clock, Kind, Outcome
+from monitor.names import Clock, Kind, Outcome, spoken
 
 
 def standing(stand: Stand, scene: Scene, at: datetime) -> str:
     """`2 h 10 m of 4 h used, due 12:00`; empty without a target."""
     if stand.line is None:
         return ""
-    due = "due none" if stand.due is None else f"due {scene.at(stand.due, at)}"
+    due = f"due {scene.at(stand.due, at)}" if stand.due is not None else "no due"
+    if stand.due is None and stand.paused is not None:
+        due = "no due while paused"
     within = stand.line.within
     return due if within is None else f"{span(stand.used)} of {span(within)} used, {due}"
 
@@ -71,9 +73,7 @@ def _running(life: Life, stand: Stand, scene: Scene) -> str:
     outcome, now = Outcome(life.verdict["outcome"]), life.now
     if outcome not in (Outcome.OPEN, Outcome.AT_RISK):
         return f"still running: {verdict(life, scene, now)}"
-    said = f"{_spoken(outcome)}: {standing(stand, scene, now)}"
-    if stand.due is None and stand.paused is not None:
-        said += ", paused"
+    said = f"{spoken(outcome)}: {standing(stand, scene, now)}"
     if stand.due is not None and stand.due < now:
         until = scene.at(stand.due + (now - life.ripe_at), now)
         said += f", which has passed: a breach is published after {until}, lest an answer be on its way"
@@ -102,7 +102,7 @@ def verdict(life: Life, scene: Scene, near: datetime | None = None) -> str:
     if outcome == Outcome.BREACHED:
         arrival = " on arrival" if life.on_arrival else ""
         return f"breached{arrival} at {scene.at(life.verdict['due'], near)}"
-    return _spoken(outcome)
+    return spoken(outcome)
 
 
 def _why_excluded(life: Life, scene: Scene, near: datetime | None) -> str:
@@ -114,7 +114,3 @@ def _why_excluded(life: Life, scene: Scene, near: datetime | None) -> str:
     if life.lapsed or life.lines[-1] is not None:
         return ""
     return f": no line fits any more since {scene.at(life.verdict['decided'], near)}"
-
-
-def _spoken(outcome: Outcome) -> str:
-    return str(outcome).replace("_", " ")

@@ -66,6 +66,8 @@ def _event(life: Life, scene: Scene, event: int) -> Iterator[_Told]:
         yield _Told(event, Move.IGNORED, _no_answer(life, event))
     elif kind == Kind.CUSTOMER_REPLIED and clock == Clock.NEXT_RESPONSE:
         yield _Told(event, Move.IGNORED, "another reply: the clock runs since the earliest unanswered one", False)
+    elif kind == Kind.CUSTOMER_REPLIED and clock == Clock.FIRST_RESPONSE:
+        yield _Told(event, Move.IGNORED, "the customer replied: no cycle starts before the first response", False)
 
 
 def _started(life: Life, scene: Scene) -> str:
@@ -89,7 +91,8 @@ def _pause(life: Life, event: int, kind: Kind) -> Iterator[_Told]:
     elif pause is None:
         yield _Told(event, Move.IGNORED, f"paused{why}, which does not stop this clock ({_stoppers(life, event)})")
     elif pause.first == event:
-        yield _Told(event, Move.PAUSED, f"paused{why}")
+        late = ", which comes too late: the due is reached" if life.breached == happened.time(event) else ""
+        yield _Told(event, Move.PAUSED, f"paused{why}{late}")
     else:
         yield _Told(event, Move.IGNORED, f"paused{why}: it is paused already", False)
 
@@ -98,7 +101,7 @@ def _paused(life: Life, pause: Pause, event: int) -> str:
     """How long a pause that ends was, and how much of it the clock would have run."""
     start, end = pause.start, life.happened.time(event)
     line = life.line(event)
-    said = f"{span(end - start)} paused{for_reason(pause.reason)}"
+    said = f"{span(end - start, days=True)} paused{for_reason(pause.reason)}"
     begin = max(micro(start), int(life.parts.base[life.segment(event)]))
     before = begin > micro(start)
     if line is None or not (before or life.closes(line)):
@@ -128,9 +131,12 @@ def _updated(life: Life, scene: Scene, event: int) -> Iterator[_Told]:
         if change := changed(labels[event - 1], labels[event]):
             yield _Told(event, Move.IGNORED, f"{change}, while resolved: it waits for a reopening", False)
         return
+    place = life.place(event)
     promise = choices.at_promise(life, scene, event) if life.clock == Clock.PROMISE else ""
+    if life.clock == Clock.PROMISE and not promise and life.lines[place - 1] is None and life.lines[place] is None:
+        return  # whatever its labels, there is no promise
     change = ", ".join(choices.at_change(life, scene, event))
     if promise or change:
-        late = life.decided is not None and life.place(event) > life.decided
+        late = life.decided is not None and place > life.decided
         move = Move.IGNORED if late else Move.PROMISED if promise else Move.CHANGED
         yield _Told(event, move, "; ".join(part for part in (promise, change) if part))

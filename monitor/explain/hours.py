@@ -109,7 +109,7 @@ class _Tables:
             if day in self._written.exceptions:
                 return Why.EXCEPTION, day.isoformat()
             if day in self._days_off:
-                return Why.HOLIDAY, self._days_off[day] or day.isoformat()
+                return Why.HOLIDAY, self._days_off[day]
         return Why.CLOSED, ""
 
     def _opening(self, instant: int) -> str:

@@ -8,6 +8,7 @@ import polars as pl
 from monitor.clocks import measured
 from monitor.explain.model import Entry, Explanation, Move, Story
 from monitor.explain.notes import judged
+from monitor.explain.story import ALWAYS
 from monitor.explain.wording import fitting, named, promised, span
 from monitor.names import CLOCKS, Outcome
 from monitor.policy import PolicySet, PolicyVersion
@@ -42,7 +43,7 @@ def explain_measured(events: pl.DataFrame, policies: PolicySet, now: datetime) -
 def _story(row: dict[str, Any], at: datetime, version: PolicyVersion) -> Story:
     words = _words(row, instant_text(at), version)
     entry = Entry(at, Move.STOPPED, words, line=row["line"], used=row["elapsed"])
-    return Story(row["clock"], 1, row, words, "UTC", "always", (entry,), (), ())
+    return Story(row["clock"], 1, row, words, "UTC", ALWAYS, (entry,), (), ())
 
 
 def _words(row: dict[str, Any], at: str, version: PolicyVersion) -> str:

@@ -61,7 +61,7 @@ class Stretch:
     start: datetime
     end: datetime
     why: Why
-    name: str = ""  # of the holiday, the exception or the pause's reason
+    name: str = ""  # of the holiday (empty: a day off without one), the exception or the pause's reason
     ahead: bool = False  # after the clock stopped, or after now: what remains up to the due
     counted: timedelta = timedelta(0)  # of it
     days: int = 1  # several ordinary days in one: their number

@@ -56,11 +56,12 @@ def _time(event: Event) -> datetime:
 
 
 def _tie(events: list[Event], scene: Scene) -> str:
-    """Events of one instant, and what put them in their order (rule 2); empty for one event."""
-    if len(events) == 1:
+    """Events of one instant, and what put them in their order (rule 2); empty unless they are of several kinds."""
+    if len({event["kind"] for event in events}) == 1:
         return ""
+    number = "Two" if len(events) == 2 else str(len(events))
     then = [f"then {other['kind']} ({_decides(one, other)})" for one, other in pairwise(events)]
-    return f"At {scene.at(events[0]['time'])}, of one instant: {', '.join([str(events[0]['kind']), *then])}."
+    return f"{number} events at {scene.at(events[0]['time'])}: {events[0]['kind']} counts first, {', '.join(then)}."
 
 
 def _decides(one: Event, other: Event) -> str:

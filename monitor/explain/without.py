@@ -11,7 +11,7 @@ from monitor.explain.happened import Happened
 from monitor.explain.model import Pause
 from monitor.explain.wording import Scene, for_reason, span
 from monitor.frames import KEY
-from monitor.names import Kind, Outcome
+from monitor.names import Kind, Outcome, spoken
 from monitor.policy import PolicySet
 
 MOST_PAUSES: Final = 50  # of one case that are taken away one by one; the longest, if there are more
@@ -66,10 +66,10 @@ def _derived(
 
 def words(is_: Mapping[str, Any], would: Mapping[str, Any], pause: Pause | None, scene: Scene) -> str:
     """`without the pause for customer (Mon 2026-03-02 10:00 +01:00 to 12:10): breached at …, 4 h used`."""
-    outcome = str(would["outcome"]).replace("_", " ")
+    outcome = spoken(would["outcome"])
     if would["due"] is not None:
         outcome += f"{_how(would)} {scene.at(would['due'])}"
-    instead = "" if is_["outcome"] == would["outcome"] else f" instead of {str(is_['outcome']).replace('_', ' ')}"
+    instead = "" if is_["outcome"] == would["outcome"] else f" instead of {spoken(is_['outcome'])}"
     used = "" if would["elapsed"] is None else f", {span(would['elapsed'])} used"
     return f"without {_pause(pause, scene)}: {outcome}{instead}{used}"
 

@@ -30,19 +30,31 @@ class Scene:
         """An instant in the zone, as short as it is clear next to `near`."""
         return instant(value, self.zone, near)
 
+    def both(self, one: datetime, other: datetime, near: datetime) -> tuple[str, str]:
+        """Two instants, both with their day unless both lie on that of `near`."""
+        dates = {value.astimezone(self.zone).date() for value in (one, other, near)}
+        return instant(one, self.zone, near, day=len(dates) > 1), instant(other, self.zone, near, day=len(dates) > 1)
 
-def span(value: timedelta) -> str:
-    """Hours, minutes and seconds, exactly: `2 h 10 m`, `49 h`, `5.25 s`."""
+
+def span(value: timedelta, *, days: bool = False) -> str:
+    """Hours, minutes and seconds, exactly: `2 h 10 m`, `49 h`, `5.25 s`; with `days`, from 48 h on, `2 d 1 h`."""
     total = abs(value) // timedelta(microseconds=1)
     hours, rest = divmod(total, 3_600_000_000)
+    whole, hours = divmod(hours, 24) if days and hours >= 48 else (0, hours)
     minutes, rest = divmod(rest, 60_000_000)
     seconds = f"{rest / 1e6:.6f}".rstrip("0").rstrip(".")
-    parts = [f"{hours} h" if hours else "", f"{minutes} m" if minutes else "", f"{seconds} s" if rest else ""]
+    parts = [
+        f"{whole} d" if whole else "",
+        f"{hours} h" if hours else "",
+        f"{minutes} m" if minutes else "",
+        f"{seconds} s" if rest else "",
+    ]
     return ("-" if value < timedelta(0) else "") + (" ".join(filter(None, parts)) or "0 m")
 
 
-def instant(value: datetime, zone: ZoneInfo, near: datetime | None = None) -> str:
-    """Local time, as short as it is clear next to `near`: `12:00`, `Tue 12:00`, `Tue 2026-03-10 12:00 +01:00`."""
+def instant(value: datetime, zone: ZoneInfo, near: datetime | None = None, *, day: bool = False) -> str:
+    """Local time, as short as it is clear next to `near`: `12:00`, `Tue 12:00` (with `day` at least so long),
+    `Tue 2026-03-10 12:00 +01:00`."""
     local = value.astimezone(zone)
     clock = local.strftime("%H:%M")
     if local.second or local.microsecond:
@@ -53,7 +65,7 @@ def instant(value: datetime, zone: ZoneInfo, near: datetime | None = None) -> st
     beside = near.astimezone(zone)
     if local.utcoffset() == beside.utcoffset():
         offset = ""
-    if local.date() == beside.date():
+    if local.date() == beside.date() and not day:
         return clock + offset
     return f"{local:%a} {clock}{offset}" if abs(value - near) < _WEEK else f"{local:%a %Y-%m-%d} {clock}{offset}"
 
@@ -90,9 +102,9 @@ def for_reason(reason: str | None) -> str:
 
 
 def changed(before: dict[str, str | None], after: dict[str, str | None]) -> str:
-    """`priority P3 -> P1, tier gold -> none`; empty if nothing changed."""
+    """`priority P3 -> P1, tier gold -> absent`; empty if nothing changed."""
     different = [label for label in after if before.get(label) != after[label]]
-    return ", ".join(f"{label} {before.get(label) or 'none'} -> {after[label] or 'none'}" for label in different)
+    return ", ".join(f"{label} {before.get(label) or 'absent'} -> {after[label] or 'absent'}" for label in different)
 
 
 def stretch_in_words(stretch: Stretch, calendar: str) -> str:
@@ -106,4 +118,6 @@ def stretch_in_words(stretch: Stretch, calendar: str) -> str:
     if stretch.why == Why.RESOLVED:
         return "resolved"
     closed = {Why.CLOSED: f"outside {calendar} hours", Why.MAINTENANCE: "maintenance"}
+    if stretch.why == Why.HOLIDAY and not stretch.name:
+        return "closed: day off"
     return f"closed: {closed.get(stretch.why) or f'{stretch.why} {stretch.name}'}"

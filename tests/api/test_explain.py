@@ -31,8 +31,8 @@ async def test_a_case_says_why_its_verdicts_are_so(http: httpx2.AsyncClient) -> 
     assert (timeline["policy"], timeline["policy_from"]) == ("support", "2026-01-01T00:00:00.000Z")
     assert told(timeline, "resolution") == [
         "opened: line 3 (every case), 24 h round the clock: 0 m of 24 h used, due Sat 08:00",
-        "paused for customer: 1 h of 24 h used, due none",
-        "now open: 1 h of 24 h used, due none, paused",
+        "paused for customer: 1 h of 24 h used, no due while paused",
+        "now open: 1 h of 24 h used, no due while paused",
     ]
     verdicts = {verdict["clock"]: verdict for verdict in case["verdicts"]}
     for clock in timeline["clocks"]:
@@ -57,7 +57,7 @@ def test_a_file_explains_a_case_in_the_zone_of_its_calendar(tmp_path: Path) -> N
     assert "Fri 2026-04-03 09:00 +02:00 to 12:00 3 h closed: holiday Good Friday" in lines
     assert "2 h 30 m + 1 h 30 m + 4 h 20 m = 8 h 20 m used, 2 h 30 m paused" in lines
     assert (
-        "without the pause for customer (Thu 2026-04-02 17:00 +02:00 to Tue 10:30): breached at "
+        "without the pause for customer (Thu 2026-04-02 17:00 +02:00 to Tue 10:30): breached on arrival at "
         "Tue 2026-04-07 15:30 +02:00, 10 h 50 m used"
     ) in lines
 
@@ -187,7 +187,7 @@ async def test_a_running_sqm_is_asked_by_its_address(ticked: Context, tmp_path: 
     async with served(ticked) as address:
         done = await asyncio.to_thread(sqm, tmp_path, "explain", "INC-003", "--url", address, "--json")
         found = json.loads(done.stdout)
-        assert told(found["timeline"], "resolution")[1] == "paused for customer: 1 h of 24 h used, due none"
+        assert told(found["timeline"], "resolution")[1] == "paused for customer: 1 h of 24 h used, no due while paused"
         unknown = await asyncio.to_thread(sqm, tmp_path, "explain", "INC-0031", "--url", address)
         assert unknown.returncode == 2
         assert unknown.stderr.startswith("sqm: no live case 'INC-0031'; did you mean 'INC-003'?")

@@ -231,8 +231,8 @@ async def test_a_case_is_drawn_on_one_time_axis_and_told_in_words(
     said = await texts(page, "#case-body .clock-told:has-text('Resolution') .moves > li > span")
     assert said[:3] == [
         "opened: line 3 (every case), 24 h round the clock: 0 m of 24 h used, due Sat 08:00",
-        "paused for customer: 1 h of 24 h used, due none",
-        "now open: 1 h of 24 h used, due none, paused",
+        "paused for customer: 1 h of 24 h used, no due while paused",
+        "now open: 1 h of 24 h used, no due while paused",
     ]
     await page.locator("summary", has_text="1 h count, 3 h paused").click()
     await expect(page.locator(".clock-told details[open] li", has_text="3 h: paused for customer")).to_be_visible()

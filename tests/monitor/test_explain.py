@@ -48,7 +48,7 @@ def test_a_timeline_tells_pauses_with_what_is_used_and_what_is_due() -> None:
     life = "09:00 opened; 10:00 paused reason=customer; 12:00 resumed; 14:30 resolved"
     assert told(story(policy(RESOLUTION), "20:00", life)) == [
         "09:00 opened: line 1 (every case), 4 h round the clock: 0 m of 4 h used, due 13:00",
-        "10:00 paused for customer: 1 h of 4 h used, due none",
+        "10:00 paused for customer: 1 h of 4 h used, no due while paused",
         "12:00 resumed, after 2 h paused for customer: 1 h of 4 h used, due 15:00",
         "14:12 80% of the target is used: at risk from here on",
         "14:30 resolved: met, 3 h 30 m of 4 h used, due 15:00",
@@ -178,13 +178,13 @@ def test_the_first_entry_says_why_no_earlier_line_was_chosen() -> None:
             ("clock: total_resolution, within: 4h",),
             "09:00 opened; 10:00 resolved; 10:30 updated priority=P1; 12:00 reopened; 13:00 resolved",
             Clock.TOTAL_RESOLUTION,
-            "12:00 reopened, priority none -> P1, line 1 still applies: 1 h of 4 h used, due 15:00",
+            "12:00 reopened, priority absent -> P1, line 1 still applies: 1 h of 4 h used, due 15:00",
         ),
         (
             ("clock: total_resolution, within: 4h",),
             "09:00 opened; 10:00 resolved; 10:30 updated priority=P1; 12:00 reopened; 13:00 resolved",
             Clock.TOTAL_RESOLUTION,
-            "10:30 priority none -> P1, while resolved: it waits for a reopening",
+            "10:30 priority absent -> P1, while resolved: it waits for a reopening",
         ),
         (
             ("clock: promise",),
@@ -212,6 +212,30 @@ def test_the_first_entry_says_why_no_earlier_line_was_chosen() -> None:
         ),
         (
             ("clock: promise",),
+            "09:00 opened due=12:00; 11:00 updated due=Tue_15:00; 16:00 resolved",
+            Clock.PROMISE,
+            "11:00 promised for Tue 15:00 instead of Mon 12:00: due Tue 15:00",
+        ),
+        (
+            (RESOLUTION,),
+            "09:00 opened; 13:00 paused reason=customer; 14:00 resumed",
+            Clock.RESOLUTION,
+            "13:00 paused for customer, which comes too late: the due is reached",
+        ),
+        (
+            ("clock: first_response, within: 1h",),
+            "09:00 opened; 09:05 customer_replied; 09:10 responded",
+            Clock.FIRST_RESPONSE,
+            "09:05 the customer replied: no cycle starts before the first response",
+        ),
+        (
+            (RESOLUTION,),
+            "Mon 09:00 opened; Mon 10:00 paused reason=customer; Wed 12:30 resumed",
+            Clock.RESOLUTION,
+            "12:30 resumed, after 2 d 2 h 30 m paused for customer: 1 h of 4 h used, due 15:30",
+        ),
+        (
+            ("clock: promise",),
             "09:00 opened due=00:00; 14:00 resolved",
             Clock.PROMISE,
             "09:00 opened: line 1 (every case), the case's own due_at, due 00:00, already past, breached on arrival",
@@ -227,7 +251,7 @@ def test_the_first_entry_says_why_no_earlier_line_was_chosen() -> None:
             (RAISED.format("keep"),),
             "09:00 opened; 10:00 updated priority=P1",
             Clock.RESOLUTION,
-            "10:00 priority none -> P1, line 1 (priority P1) applies, keep, but no line was in force: measured from "
+            "10:00 priority absent -> P1, line 1 (priority P1) applies, keep, but no line was in force: measured from "
             "09:00, 2 h round the clock: 1 h of 2 h used, due 11:00",
         ),
     ],
@@ -244,8 +268,8 @@ def test_time_is_told_by_the_day_with_the_holiday_the_exception_and_the_maintena
     named = [row for row in said if row[1] not in ("closed", "counted")]
     assert named == [
         ("Tue 09:30", "maintenance", "", timedelta(0)),
-        ("Thu 08:00", "holiday", "2026-03-05", timedelta(0)),
-        ("Thu 12:00", "holiday", "2026-03-05", timedelta(0)),
+        ("Thu 08:00", "holiday", "", timedelta(0)),
+        ("Thu 12:00", "holiday", "", timedelta(0)),
         ("Fri 08:00", "exception", "2026-03-06", timedelta(0)),
         ("Fri 12:00", "exception", "2026-03-06", timedelta(0)),
     ]
@@ -272,7 +296,7 @@ def test_business_days_are_named_one_by_one_and_pauses_push_the_due_on() -> None
     assert told(story(policies, "Wed 12:00", life)) == [
         "10:30 opened: line 1 (every case), 3 business days by the office calendar: Tue 2026-03-03, Wed 2026-03-04, "
         "Sat 2026-03-07: due Sat 10:30",
-        "13:00 paused for parts: due none",
+        "13:00 paused for parts: no due while paused",
         "15:00 resumed, after 2 h paused for parts (2 h of office hours): due Mon 09:30",
         "13:00 now open: due Mon 09:30",
     ]
@@ -289,7 +313,7 @@ def test_a_pause_that_begins_at_the_due_while_resolved_before_it_leaves_no_due()
     life = "Mon 07:00 opened; Tue 17:00 resolved; Wed 08:00 paused reason=parts; Wed 09:00 reopened"
     found = told(story(policies, "Wed 10:00", life, Clock.TOTAL_RESOLUTION))
     assert found[0].endswith("Tue 2026-03-03, Wed 2026-03-04: due Wed 09:00")
-    assert found[-2:] == ["10:00 reopened: due none", "11:00 now at risk: due none, paused"]
+    assert found[-2:] == ["10:00 reopened: no due while paused", "11:00 now at risk: no due while paused"]
 
 
 @pytest.mark.parametrize(
@@ -318,6 +342,24 @@ def test_a_clock_at_risk_says_since_when(
     at_risk = [entry for entry in found.entries if entry.move == Move.AT_RISK]
     since, why = said
     assert [(f"{entry.at:%H:%M}", entry.words) for entry in at_risk] == [(since, f"80% {why} at risk from here on")]
+
+
+def test_a_promise_clock_without_a_promise_tells_of_no_labels() -> None:
+    found = story(policy("clock: promise"), "12:00", "09:00 opened; 10:00 updated priority=P1", Clock.PROMISE)
+    assert [entry.move for entry in found.entries] == [Move.STARTED, Move.RUNNING]
+
+
+def test_that_a_kept_line_stays_is_said_once() -> None:
+    life = "10:00 opened priority=P3; 10:10 updated priority=P1; 10:20 updated; 10:30 updated priority=P1"
+    said = told(story(policy(RAISED.format("keep"), P3), "11:00", life))
+    assert sum("its on_change is keep" in one for one in said) == 1
+
+
+def test_a_verdict_without_a_pause_may_be_a_breach_on_arrival() -> None:
+    life = "10:00 opened priority=P3; 10:30 paused reason=x; 12:00 resumed; 12:30 updated priority=P1"
+    paused = [f"{line}, pauses: '*'" for line in (RAISED.format("retroactive"), P3)]
+    found = story(policy(*paused), "12:40", life)
+    assert "breached on arrival at Mon 2026-03-02 12:30 +00:00" in found.without[0].words
 
 
 def test_what_time_alone_does_says_what_is_used_and_left() -> None:
@@ -393,7 +435,7 @@ def test_notes_tell_the_version_second_openings_and_what_put_events_of_one_insta
         "It was opened Mon 2026-03-02 09:00 +00:00: judged by policy test (always in force).",
         "It was opened 1 more time: the earliest opening counts.",
         "What came after it was cancelled moves no clock.",
-        "At Mon 2026-03-02 10:00 +00:00, of one instant: responded, then updated (by kind).",
+        "Two events at Mon 2026-03-02 10:00 +00:00: responded counts first, then updated (by kind).",
     )
 
 
