@@ -118,7 +118,9 @@ def objective(sla: Sla) -> str:
     if isinstance(sla.measure, IndicatorMeasure):
         least = sla.measure.at_least is not None
         bound = sla.measure.at_least if least else sla.measure.at_most
-        said = f"{BY_ID[sla.measure.indicator].title} at {'least' if least else 'most'} {bound}"
+        indicator = BY_ID[sla.measure.indicator]
+        shown = percent(bound) if indicator.unit == "ratio" and bound is not None else bound
+        said = f"{indicator.title} at {'least' if least else 'most'} {shown}"
     else:
         said = f"{percent(sla.goal)} {CLOCK_WORDS[sla.measure]} in time"
     each = f", for each {' and '.join(sla.by)}" if sla.by else ""
