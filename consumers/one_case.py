@@ -25,28 +25,33 @@ class OneCase:
     """What was read of one case; `take` it from any number of reads."""
 
     case: str
-    newest: datetime | None = None  # time of all events, whatever their case
     events: list[pl.DataFrame] = field(default_factory=list)
     refused: list[pl.DataFrame] = field(default_factory=list)
     alike: set[str] = field(default_factory=set)  # other cases whose ids are much as this one's
+    _newest: dict[int, datetime] = field(default_factory=dict)  # time of all events, by partition
 
     def take(self, read: Read) -> None:
         """Keep what is of this case."""
         self.events.append(read.events.filter(pl.col("case_key").is_in(keys_of([self.case]).implode())))
         self.refused.append(read.refused.filter(pl.col("case") == self.case))
-        newest = read.events["time"].max()
-        if isinstance(newest, datetime) and (self.newest is None or newest > self.newest):
-            self.newest = newest
+        for partition, newest in read.events.group_by("partition").agg(pl.col("time").max()).iter_rows():
+            self._newest[partition] = max(newest, self._newest.get(partition, newest))
         if len(self.alike) < MOST_ALIKE:
             self.alike.update(read.events.filter(alike(self.case))["case"].unique().sort().head(MOST_ALIKE))
 
+    @property
+    def newest(self) -> datetime | None:
+        """Time of the newest event, whatever its case, in the partitions that hold the case."""
+        held = {partition for read in self.events for partition in read["partition"].unique()}
+        return max((newest for partition, newest in self._newest.items() if partition in held), default=None)
+
     def explained(self, policies: PolicySet, now: datetime, grace: timedelta | None) -> Explanation | None:
         """Why its clocks have their verdicts by `now`; None if none of its events was read of the time up to then."""
-        every = pl.concat([empty(READ_EVENTS), *self.events]).sort("time", maintain_order=True)
-        events = every.filter(pl.col("time") <= now)
-        if not events.height:
+        every = pl.concat([empty(READ_EVENTS), *self.events])
+        # Of twins the first in the log counts, whatever their times.
+        fresh = unseen(every, empty(HISTORY), empty(IDS)).events.filter(pl.col("time") <= now)
+        if not fresh.height:
             return None
-        fresh = unseen(events, empty(HISTORY), empty(IDS)).events
         settled = pl.col("kind") == str(Kind.MEASURED)
         history, measured = conform(fresh.filter(~settled), HISTORY), fresh.filter(settled)
         parts = [explain(history, policies, now, grace)] if history.height else []
