@@ -156,3 +156,9 @@ def test_the_same_policy_has_the_same_ordinary_examples_on_whatever_day_it_is_ch
 def test_a_promise_needs_no_example() -> None:
     lines = in_plain_words(policy("clock: promise"), MONDAY)
     assert "  1. every case: promise kept by the case's own due_at" in lines
+
+
+def test_a_bound_of_a_ratio_is_told_in_percent() -> None:
+    sla = "{id: csat, measure: {indicator: csat_top2_ratio, at_least: 85%}, goal: 90%, period: 30d}"
+    lines = in_plain_words(policy(slas=f"[{sla}]"), MONDAY)
+    assert any("at least 85% over any 30 days" in line for line in lines), lines
