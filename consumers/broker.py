@@ -232,7 +232,7 @@ class Broker:
 
     def _format(self, java: Sequence[str], settings: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)]
+        command = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(settings)]
         done = subprocess.run(
             [*command, *self._format_arguments], capture_output=True, text=True, timeout=START_SECONDS
         )

@@ -166,9 +166,13 @@ class Alike(StrEnum):
 
     CLOCK = "clock"
     SERVICE = "service"
+    ONLY_PRIORITY = "priority"
     PRIORITY = "service_priority"
-    TARGET = "service_priority_target"  # and a target of about the same length
-    LABELS = "labels_target"  # all labels of the policy, and such a target
+    CLOCK_TARGET = "clock_target"  # `_target`: and a target of about the same length
+    SERVICE_TARGET = "service_target"
+    ONLY_PRIORITY_TARGET = "priority_target"
+    TARGET = "service_priority_target"
+    LABELS = "labels_target"  # all labels of the policy
 
 
 # --- the ledger ---

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import polars as pl
 
 from monitor.chance.course import STEPS
-from monitor.names import LABELS, Alike
+from monitor.names import Alike
 
 LEAN: Final = 5.0  # clocks of the wider class that stand in each step of the narrower one
 
@@ -33,13 +33,13 @@ Mask = npt.NDArray[np.bool_]
 Number = TypeVar("Number", np.int64, np.float64)
 
 # What makes clocks alike, the widest first; `labels` stands for all those of the policy.
-LEVELS: Final = {
-    Alike.CLOCK: ("clock",),
-    Alike.SERVICE: ("clock", "service"),
-    Alike.PRIORITY: ("clock", "service", "priority"),
-    Alike.TARGET: ("clock", "service", "priority", "length"),
-    Alike.LABELS: ("clock", "length", "labels"),
-}
+LEVELS: Final = (
+    ("clock",),
+    ("clock", "service"),
+    ("clock", "service", "priority"),
+    ("clock", "service", "priority", "length"),
+    ("clock", "length", "labels"),
+)
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,22 @@ def survival(rows: pl.DataFrame, running: pl.DataFrame, labels: Sequence[str]) -
 
 
 def _levels(columns: Sequence[str], labels: Sequence[str]) -> dict[Alike, list[str]]:
-    """The columns of each level; one that the policy lacks a label for, or that tells no more apart, is left out."""
+    """The columns of each level; one that tells no more apart, as the policy lacks a label, is left out."""
     levels: dict[Alike, list[str]] = {}
-    for alike, names in LEVELS.items():
-        if any(name in LABELS and name not in labels for name in names):
-            continue
+    for names in LEVELS:
         named = {column for name in names for column in (labels if name == "labels" else [name])}
         by = [column for column in columns if column in named]
         if by not in levels.values():
-            levels[alike] = by
+            levels[_name(by)] = by
     return levels
+
+
+def _name(by: Sequence[str]) -> Alike:
+    """What a level is called: by the labels that it has."""
+    own = [label for label in ("service", "priority") if label in by]
+    if set(by) - {"clock", "length", *own}:
+        return Alike.LABELS
+    return Alike("_".join(own or ["clock"]) + ("_target" if "length" in by else ""))
 
 
 def _from_here(counts: npt.NDArray[Number]) -> npt.NDArray[Number]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,6 +95,14 @@ def test_no_process_outlives_its_owner(how: signal.Signals, tmp_path: Path) -> N
         owner.send_signal(how)
         owner.wait(10)
         wait_until(lambda: not any(p.is_running() and p.status() != "zombie" for p in started), 10)
+
+
+def test_a_cluster_id_may_begin_with_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one of 64 does: it must not be taken for an option."""
+    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(15)))
+    with Broker(tmp_path) as broker:
+        assert broker.bootstrap
+    assert "cluster.id=-AAAA" in (tmp_path / "data" / "meta.properties").read_text()
 
 
 def test_the_jvm_dies_with_a_killed_guard(tmp_path: Path) -> None:

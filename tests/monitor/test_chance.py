@@ -261,17 +261,22 @@ def test_a_policy_without_labels_compares_clocks_and_their_targets() -> None:
     past = lives((30, 0, 10, {}), (30, 0, 150, {}), (1, DAY, None, {}))
     row = foretold({0: state_of(past, plain, DAY)}, plain).row(0, named=True)
     assert (row["chance"], row["chance_n"]) == (pytest.approx(0.5, abs=0.02), 60)
-    assert row["chance_alike"] == Alike.LABELS
+    assert row["chance_alike"] == Alike.CLOCK_TARGET
 
 
 @pytest.mark.parametrize(
     ("labels", "levels"),
     [
-        ([], ["clock", "labels_target"]),
-        (["team"], ["clock", "labels_target"]),
-        (["service"], ["clock", "service", "labels_target"]),
+        ([], ["clock", "clock_target"]),
+        (["team"], ["clock", "clock_target", "labels_target"]),
+        (["service"], ["clock", "service", "service_target"]),
+        (["service", "team"], ["clock", "service", "service_target", "labels_target"]),
+        (["priority"], ["clock", "priority", "priority_target"]),
         (["service", "priority"], ["clock", "service", "service_priority", "service_priority_target"]),
-        (["service", "priority", "team"], [str(alike) for alike in Alike]),
+        (
+            ["service", "priority", "team"],
+            ["clock", "service", "service_priority", "service_priority_target", "labels_target"],
+        ),
     ],
 )
 def test_what_is_alike_is_named_by_labels_that_the_policy_has(labels: list[str], levels: list[str]) -> None:

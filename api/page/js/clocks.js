@@ -7,7 +7,11 @@ import { clockName, duration, labelText, percent } from "./format.js";
 // What a clock has in common with those its chance to breach is learned from.
 const ALIKE = {
   clock: "of the same kind",
+  clock_target: "of the same kind with about the same target",
   service: "of the service",
+  service_target: "of the service with about the same target",
+  priority: "of the priority",
+  priority_target: "of the priority with about the same target",
   service_priority: "of the service and priority",
   service_priority_target: "of the service and priority with about the same target",
   labels_target: "with the same labels and about the same target",
