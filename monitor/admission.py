@@ -88,8 +88,3 @@ def _roll_up(
     new_series = pl.DataFrame(new, schema=dict(SERIES), orient="row")
     mapping = rest.with_columns(pl.Series("series", mapped, dtype=pl.UInt32)).select(list(SERIES))
     return pl.concat([admitted, new_series]), pl.concat([admitted, mapping]), rest.height
-
-
-def with_labels(rows: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
-    """`rows` with the eight label columns in the place of `series`."""
-    return rows.join(series, on="series", how="left", maintain_order="left").drop("series")

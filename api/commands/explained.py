@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -69,11 +69,11 @@ def _sum(stretches: Sequence[Item], *, ahead: bool) -> str:
     return f"{said}, {_span(sum(paused))} paused" if paused else said
 
 
-def _table(*justify: str) -> Table:
+def _table(*justify: JustifyMethod) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     for side in justify:
-        table.add_column(no_wrap=True, justify=side)  # type: ignore[arg-type]
+        table.add_column(no_wrap=True, justify=side)
     table.add_column(overflow="fold")
     return table
 

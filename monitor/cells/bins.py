@@ -64,11 +64,6 @@ def bin_of(values: pl.Series) -> pl.Series:
     return pl.Series(values.name, codes, dtype=pl.Int16).set(~known, None)
 
 
-def bin_expr(values: pl.Expr) -> pl.Expr:
-    """`bin_of` as an expression."""
-    return values.map_batches(bin_of, return_dtype=pl.Int16, is_elementwise=True)
-
-
 def upper_edges(codes: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """The greatest magnitude that each bin holds, in whole units, with the sign of the bin (zero: 0)."""
     code = np.asarray(codes, dtype=np.float64)
@@ -79,9 +74,3 @@ def values_of(codes: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """What each bin is reported as, in whole units (seconds, points)."""
     edges: npt.NDArray[Any] = upper_edges(codes)
     return edges * (2 / (BASE + 1))
-
-
-def bin_value(codes: pl.Series) -> pl.Series:
-    """`values_of` for a series of bins (Float64); a null stays one."""
-    values = pl.Series(codes.name, values_of(codes.fill_null(0).to_numpy()), dtype=pl.Float64)
-    return values.set(codes.is_null(), None) if codes.null_count() else values

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from monitor.admission import admit, with_labels
+from monitor.admission import admit
 from monitor.frames import LABEL_COLUMNS, SERIES, empty
 from monitor.names import OTHER
 
@@ -17,7 +17,7 @@ def rows(*pairs: tuple[str | None, str | None]) -> pl.DataFrame:
 
 
 def labels_of(frame: pl.DataFrame, series: pl.DataFrame) -> list[tuple[str | None, str | None]]:
-    return with_labels(frame, series).select(POLICY_LABELS).rows()
+    return frame.join(series, on="series", how="left", maintain_order="left").select(POLICY_LABELS).rows()
 
 
 def test_each_combination_gets_one_number_in_the_order_of_its_coming() -> None:
