@@ -67,6 +67,13 @@ FAMILIES: Final[Mapping[str, Family]] = {
     ),
     Metric.REJECTED: Family("counter", ("reason",), "", "Events refused, by reason."),
     Metric.LATE: Family("counter", (), "", "Events that came too late to count."),
+    Metric.DEDUP_HORIZON: Family(
+        "gauge",
+        ("partition",),
+        "",
+        "How far before the newest event ids of measured events are remembered; absent: for ever, so far.",
+    ),
+    Metric.CASES_ARCHIVED: Family("gauge", (), "", "Cases that ended longer ago than the retention."),
     Metric.CORRECTED: Family("counter", (), "", "Published verdicts that a later read event proved wrong."),
     Metric.SERIES_OVERFLOWED: Family(
         "counter", (), "", "Times a label combination beyond limits.series was counted under __other__."

@@ -41,6 +41,8 @@ def _partition(number: int, state: State, clock: datetime | None, behind: timede
     counts = {counter: counters.get(counter, 0) for counter in _COUNTERS}
     reasons = {name.removeprefix(REJECTED): n for name, n in sorted(counters.items()) if name.startswith(REJECTED)}
     counts |= {f"cases_{name}": n for name, n in _case_counts(state).items()}
+    counts["cases_archived"] = state.archived.height
+    kept_from, newest = state.ids.kept_from, state.newest_event
     return {
         "partition": number,
         "balanced": _balanced(counts),
@@ -48,6 +50,7 @@ def _partition(number: int, state: State, clock: datetime | None, behind: timede
         "rejected_by_reason": reasons,
         "now": instant(state.now),
         "newest_event": instant(state.newest_event),
+        "dedup_horizon_seconds": None if kept_from is None or newest is None else (newest - kept_from).total_seconds(),
         "offsets": dict(sorted(state.offsets.items())),
         "lag_seconds": None if lag is None else lag.total_seconds(),
         "current": lag is not None and lag <= behind,
@@ -75,7 +78,7 @@ def _balanced(counts: Mapping[str, int]) -> bool:
 
 
 def _added_up(partitions: list[Item]) -> Item:
-    names = (*_COUNTERS, *(f"cases_{name}" for name in CASES))
+    names = (*_COUNTERS, *(f"cases_{name}" for name in CASES), "cases_archived")
     counts = {name: sum(p[name] for p in partitions) for name in names}
     reasons: dict[str, int] = {}
     for partition in partitions:

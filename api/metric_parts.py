@@ -154,6 +154,9 @@ def of_ledger(ledger: Mapping[str, Any]) -> Iterator[Part]:
     yield many(Metric.EVENTS, "result", {result: ledger[result] for result in results})
     yield many(Metric.REJECTED, "reason", ledger["rejected_by_reason"])
     yield _one(Metric.LATE, ledger["late"])
+    horizons = {str(p["partition"]): p["dedup_horizon_seconds"] for p in ledger["partitions"]}
+    yield many(Metric.DEDUP_HORIZON, "partition", {p: at for p, at in horizons.items() if at is not None})
+    yield _one(Metric.CASES_ARCHIVED, ledger["cases_archived"])
     yield _one(Metric.CORRECTED, ledger["corrected"])
     yield _one(Metric.SERIES_OVERFLOWED, ledger["overflowed"])
     yield _one(Metric.LEDGER_BALANCED, int(ledger["balanced"]))

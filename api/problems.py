@@ -42,6 +42,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "unknown-resource": Kind(
         404, "There is no such resource", "`exists` lists what there is, the nearest names first."
     ),
+    "archived": Kind(410, "This case is archived", "`detail` says since when, and how to see it all the same."),
     "method-not-allowed": Kind(405, "This method is not allowed here", "`Allow` names the methods that are."),
     "not-ready": Kind(
         503, "The figures are not restored yet", "Ask again after `Retry-After` seconds; `/readyz` says why."

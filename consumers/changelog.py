@@ -25,7 +25,8 @@ from monitor.cells.tiers import TIER_ROWS
 from monitor.frames import Columns, conform
 from monitor.state import TABLES, TIER_CELLS
 
-FORMAT: Final = 2  # 2: slices are told by the upper bits of keys
+FORMAT: Final = 3  # 2: slices are told by the upper bits of keys; 3: archived cases, ids that are forgotten
+OLDEST: Final = 2  # that is read; what was added since is made up for by `conform`
 MAGIC: Final = b"SQMF"
 PART_BYTES: Final = 900_000
 
@@ -139,7 +140,7 @@ def header(value: bytes, place: Place) -> Header:
     seed = xxhash.xxh3_64_intdigest(value[: _HEAD.size])
     if checksum != xxhash.xxh3_64_intdigest(memoryview(value)[_HEADER_BYTES:], seed=seed):
         raise FrameDamaged(f"{place}: the frame is damaged, its checksum does not fit its bytes")
-    if version < FORMAT:
+    if version < OLDEST:
         raise OlderFormat(
             f"{place}: the state was written in format {version}, before the first release; this sqm reads {FORMAT}: "
             f"delete the topic {place.topic} and start again, the state is made anew from the events"

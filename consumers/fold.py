@@ -1,5 +1,6 @@
 """From decoded events to a checkpoint: one step of the engine, and what of it goes where. Runs in a thread."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,8 +30,7 @@ class Chunk:
     """What one fetch brought, decoded."""
 
     read: Read
-    records: int
-    refused_records: Mapping[tuple[str, int], Any]  # those that hold refused events, by topic and offset
+    records: Sequence[Any]  # ConsumerRecords, each topic's in log order
     positions: Mapping[str, int]  # next offset by topic
     newest_event: Mapping[str, datetime]  # by topic
     newest_record: Mapping[str, datetime]  # by topic: record timestamps
@@ -49,8 +49,7 @@ def chunk(
     stamps = {topic: of_topic[-1].timestamp for topic, of_topic in records.items() if of_topic}
     return Chunk(
         read=read,
-        records=len(every),
-        refused_records=outputs.records_at(read.refused, every),
+        records=every,
         positions=positions,
         newest_event=_newest(read.events, list(records), advancing),
         newest_record={topic: datetime.fromtimestamp(ms / 1000, UTC) for topic, ms in stamps.items()},
@@ -104,30 +103,31 @@ class Folder:
         follows_events = self.settings.clock == "event"
         now = now or BEFORE_TIME
         with self.health.timed("step"):
-            delta, changes = engine.step(
+            delta, changes, late = engine.step(
                 self.log.state,
                 read,
                 now,
                 policies,
                 grace=timedelta(0) if follows_events else None,
                 offsets=positions,
+                forgets=not follows_events,
             )
         with self.health.timed("apply"):
             self.log.state.apply(delta)
         with self.health.timed("encode"):
             frames = self._frames(delta, newest_events)
         with self.health.timed("outputs"):
+            refused = pl.concat([read.refused, late])
+            records = itertools.chain.from_iterable(c.records for c in chunks)
             if self.settings.verdicts == "all":
                 measured = outputs.of_measured(read.events, delta, policies, now)
                 changes = pl.concat([changes, measured])
             return Checkpoint(
                 frames=frames,
                 offsets=positions,
-                records=sum(c.records for c in chunks),
+                records=sum(len(c.records) for c in chunks),
                 verdicts=self._verdicts(changes, policies, now),
-                rejected=outputs.rejected(
-                    read.refused, {at: record for c in chunks for at, record in c.refused_records.items()}
-                ),
+                rejected=outputs.rejected(refused, outputs.records_at(refused, records)),
             )
 
     def _frames(self, delta: Delta, newest_events: Mapping[str, datetime]) -> list[tuple[bytes, bytes | None]]:

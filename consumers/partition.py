@@ -242,8 +242,8 @@ class Partition:
             with self.health.timed("decode"):
                 decoded = await self._decode(fetched, positions)
             self._chunks.append(decoded)  # the list may be another than before the decoding
-            self.health.records += decoded.records
-            if sum(c.records for c in self._chunks) >= shared.share:
+            self.health.records += len(decoded.records)
+            if sum(len(c.records) for c in self._chunks) >= shared.share:
                 self._room.clear()
                 self._wake.set()
 

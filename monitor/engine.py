@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from monitor import clocks, facts
+from monitor import clocks, facts, late
 from monitor.admission import admit
+from monitor.archive import archivable, turn_of
 from monitor.calendars import NEVER
 from monitor.cases import instants, ordered
 from monitor.cells import contributions
@@ -20,12 +21,14 @@ from monitor.chance.course import reached
 from monitor.dedup import Unseen, unseen
 from monitor.events import Read
 from monitor.frames import (
+    ARCHIVED,
     CELLS,
     FACTS,
     HISTORY,
     IDS,
     LABEL_COLUMNS,
     LEDGER_ROWS,
+    REFUSED,
     VERDICTS,
     conform,
     empty,
@@ -53,6 +56,7 @@ ANSWER_TIMES = ("first_response.met", "first_response.late", "first_response.unt
 class Step(NamedTuple):
     delta: Delta
     changes: pl.DataFrame  # CHANGES of verdicts of live cases that are to be told
+    late: pl.DataFrame  # REFUSED: what came too late to be counted
 
 
 def step(
@@ -63,6 +67,7 @@ def step(
     *,
     grace: timedelta | None = None,
     offsets: Mapping[str, int] | None = None,
+    forgets: bool = False,
 ) -> Step:
     """Fold a batch into a state.
 
@@ -70,8 +75,11 @@ def step(
     :param now: the partition's time; must not lie before `state.now`
     :param grace: how long a breach that no event decided waits; None: as the policies say
     :param offsets: next offset by topic, to be stored with the delta
+    :param forgets: whether ended cases are archived and old ids forgotten, so that events may come too late
     """
-    events = read.events.filter(pl.col("kind") != Kind.ADVANCED)
+    events, too_late = read.events.filter(pl.col("kind") != Kind.ADVANCED), empty(REFUSED)
+    if forgets:
+        events, too_late = late.split(state, events)
     known = state.history.of(events["case_key"])
     fresh = unseen(events, known, state.ids.of(events["event_key"]))
     measured = fresh.events.filter(pl.col("kind") == Kind.MEASURED)
@@ -99,15 +107,15 @@ def step(
         "verdicts": comparison.rows,
         "contributions": new,
         "wakes": live.wakes(),
-        "ids": conform(measured, IDS),
+        "ids": conform(measured, IDS).with_columns(pl.col("time").dt.truncate("1s")),
         "cells": cells,
         "published": _published(new, old, of_measured),
         "series": admitted.series,
-        "ledger": _ledger(read, events, fresh, admitted.overflowed, comparison.corrected),
+        "ledger": _ledger(read, events, too_late, fresh, admitted.overflowed, comparison.corrected),
         "offsets": pl.DataFrame(list((offsets or {}).items()), schema=dict(OFFSETS), orient="row"),
-        "meta": _meta(state, read, now, policies),
+        **_aging(state, read, now, policies, touched, forgets),
     }
-    return Step({name: rows for name, rows in delta.items() if rows.height}, comparison.changes)
+    return Step({name: rows for name, rows in delta.items() if rows.height}, comparison.changes, too_late)
 
 
 def outdated(state: State, policies: PolicySet) -> datetime | None:
@@ -215,12 +223,15 @@ def _published(new: pl.DataFrame, old: pl.DataFrame, of_measured: pl.DataFrame) 
     return add_up(rows, ("series", "bin"))
 
 
-def _ledger(read: Read, events: pl.DataFrame, fresh: Unseen, overflowed: int, corrected: int) -> pl.DataFrame:
+def _ledger(
+    read: Read, events: pl.DataFrame, too_late: pl.DataFrame, fresh: Unseen, overflowed: int, corrected: int
+) -> pl.DataFrame:
     counters = {
         "read": read.read,
         "counted": fresh.events.height,
         "duplicate": events.height - fresh.events.height,
         "conflicting": fresh.conflicting,
+        "late": too_late.height,
         "rejected": read.refused.height,
         "overflowed": overflowed,
         "corrected": corrected,
@@ -230,13 +241,26 @@ def _ledger(read: Read, events: pl.DataFrame, fresh: Unseen, overflowed: int, co
     return pl.DataFrame([(counter, n) for counter, n in counters.items() if n], schema=dict(LEDGER_ROWS), orient="row")
 
 
-def _meta(state: State, read: Read, now: datetime, policies: PolicySet) -> pl.DataFrame:
+def _aging(
+    state: State, read: Read, now: datetime, policies: PolicySet, touched: pl.Series, forgets: bool
+) -> dict[str, pl.DataFrame]:
+    """META, and which cases are archived."""
     newest = read.events["time"].max()
     times = [time for time in (state.newest_event, newest) if isinstance(time, datetime)]
+    newest = max(times, default=None)
     row = {
         "now": max(now, state.now) if state.now else now,
-        "newest_event": max(times, default=None),
+        "newest_event": newest,
         "policies": policies.judging,
         "semantics": SEMANTICS,
+        "ids_from": state.ids.kept_from,
+        "swept": state.swept,
     }
-    return conform(pl.DataFrame([row]), META)
+    archived, limits = empty(ARCHIVED), policies.newest.limits
+    if forgets:
+        row["ids_from"] = late.ids_from(state, newest, limits.dedup)
+        turn = turn_of(newest, state)
+        if turn is not None and newest is not None:
+            row["swept"] = turn
+            archived = archivable(state, turn, touched, newest, limits.retention)
+    return {"archived": archived, "meta": conform(pl.DataFrame([row]), META)}

@@ -147,8 +147,11 @@ CONTRIBUTIONS: Final[Columns] = {"case_key": KEY, **CELLS}
 # A series is a combination of values of the policy's labels; its number is local to the partition.
 SERIES: Final[Columns] = {"series": pl.UInt32(), **LABEL_COLUMNS}
 
-# Ids that are remembered longer than histories: measured events (within the dedup horizon).
+# Ids of measured events, which are no history; remembered within the dedup horizon.
 IDS: Final[Columns] = {"event_key": KEY, "content_key": pl.UInt32(), "time": INSTANT}
+
+# Cases that ended long ago: all else of them is gone but what they put into the cells.
+ARCHIVED: Final[Columns] = {"case_key": KEY, "at": INSTANT}  # the time of the partition's newest event then
 
 # Additive counters of a partition: names.LEDGER and rejected.<reason>.
 LEDGER_ROWS: Final[Columns] = {"counter": pl.String(), "n": pl.Int64()}

@@ -202,6 +202,8 @@ class Metric(StrEnum):
     ALERTS_ACTIVE = "sqm_alerts_active"
     CORRECTED = "sqm_corrected_total"
     LATE = "sqm_late_total"
+    DEDUP_HORIZON = "sqm_dedup_horizon_seconds"
+    CASES_ARCHIVED = "sqm_cases_archived"
     REJECTED = "sqm_rejected_total"
     SERIES_OVERFLOWED = "sqm_series_overflowed_total"
     CURRENT_SHARE = "sqm_partitions_current_ratio"

@@ -154,14 +154,8 @@ class Rows:
         if rows.height == 0:
             return
         self._chunks.append(_Chunk.of(rows, self.key))
-        while (alike := self._alike()) >= FAN:
+        while (alike := alike_at_end([chunk.height for chunk in self._chunks])) >= FAN:
             self._chunks[-alike:] = [_Chunk.merged(self._chunks[-alike:])]
-
-    def _alike(self) -> int:
-        """How many of the last chunks are of the last one's order of size, or smaller."""
-        most = _order_of_size(self._chunks[-1])
-        smaller = itertools.takewhile(lambda chunk: _order_of_size(chunk) <= most, reversed(self._chunks))
-        return sum(1 for _ in smaller)
 
     def remove(self, keys: pl.Series) -> None:
         """Take out all rows of those keys."""
@@ -202,10 +196,17 @@ def part_of(key: str, of: int) -> pl.Expr:
     return (pl.col(key).cast(pl.UInt64, wrap_numerical=True) // (2**64 // of)).cast(pl.Int32)
 
 
+def halves(keys: pl.Series) -> tuple[Lows, Ints]:
+    """The lower and the upper halves of keys."""
+    return _low(keys), (keys // 2**64).cast(pl.Int64).to_numpy()
+
+
+def alike_at_end(heights: Sequence[int]) -> int:
+    """How many of the last chunks are of the last one's order of size, or smaller."""
+    sizes = [int(math.log(max(height, 1), FAN)) for height in reversed(heights)]
+    return sum(1 for _ in itertools.takewhile(lambda size: size <= sizes[0], sizes))
+
+
 def _low(keys: pl.Series) -> Lows:
     """The lower halves of keys."""
     return np.asarray(keys.cast(pl.Int64, wrap_numerical=True).to_numpy().view(np.uint64))
-
-
-def _order_of_size(chunk: _Chunk) -> int:
-    return int(math.log(max(chunk.height, 1), FAN))

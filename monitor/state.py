@@ -16,7 +16,9 @@ import numpy as np
 import polars as pl
 
 from monitor.cells import Tiers
+from monitor.cells.tiers import REACH
 from monitor.frames import (
+    ARCHIVED,
     BUCKET,
     CELLS,
     CONTRIBUTIONS,
@@ -33,6 +35,7 @@ from monitor.frames import (
     conform,
     empty,
 )
+from monitor.ids import Ids
 from monitor.names import LABELS
 from monitor.rows import Rows, part_of
 
@@ -60,6 +63,8 @@ META: Final[Columns] = {
     "newest_event": INSTANT,
     "policies": pl.String(),  # `judging` of the policies
     "semantics": pl.Int32(),
+    "ids_from": INSTANT,  # whole seconds: ids of measured events of before are forgotten; null: none are
+    "swept": pl.Int64(),  # how many turns have looked for cases to archive, see monitor/archive.py
 }
 
 
@@ -129,6 +134,7 @@ TABLES: Final[dict[str, Table]] = {
     "contributions": Table(CONTRIBUTIONS, "case_key"),
     "wakes": Table(WAKES, "case_key"),
     "ids": Table(IDS, "event_key"),
+    "archived": Table(ARCHIVED, "case_key"),
     "cells": Table(CELLS, "series"),
     "published": Table(PUBLISHED),
     "series": Table(SERIES),
@@ -146,7 +152,8 @@ class State:
         self.history = Rows(HISTORY, "case_key")
         self.contributions = Rows(CONTRIBUTIONS, "case_key")
         self.wakes = Rows(WAKES, "case_key")
-        self.ids = Rows(IDS, "event_key")
+        self.ids = Ids(IDS, "event_key")
+        self.archived = Ids(ARCHIVED, "case_key")
         self.tiers = Tiers.empty()
         self.series = empty(SERIES)
         self.published = empty(PUBLISHED)
@@ -155,6 +162,7 @@ class State:
         self.newest_event: datetime | None = None
         self.policies: str | None = None
         self.semantics: int = SEMANTICS
+        self.swept: int | None = None
         self._verdicts = Rows(STATE_VERDICTS, "case_key")
         self._ledger: dict[str, int] = {}
 
@@ -203,6 +211,11 @@ class State:
         self.wakes.replace(rows["case_key"], rows.filter(pl.col("wake").is_not_null()))
         self.contributions.remove(rows["case_key"])
 
+    def _apply_archived(self, rows: pl.DataFrame) -> None:
+        for table in (self.history, self._verdicts, self.contributions, self.wakes):
+            table.remove(rows["case_key"])
+        self.archived.add(rows)
+
     def _apply_published(self, rows: pl.DataFrame) -> None:
         self.published = add_up(pl.concat([self.published, rows]), ("series", "bin"))
 
@@ -217,7 +230,13 @@ class State:
         self.offsets.update(dict(rows.iter_rows()))
 
     def _apply_meta(self, rows: pl.DataFrame) -> None:
-        self.now, self.newest_event, self.policies, self.semantics = rows.row(-1)
+        meta = rows.row(-1, named=True)
+        self.now, self.newest_event = meta["now"], meta["newest_event"]
+        self.policies, self.semantics, self.swept = meta["policies"], meta["semantics"], meta["swept"]
+        if meta["ids_from"] is not None:
+            self.ids.forget(meta["ids_from"])
+        if self.newest_event is not None:
+            self.archived.forget(self.newest_event - REACH)
 
     _apply: Final[dict[str, Callable[["State", pl.DataFrame], None]]] = {
         "history": lambda state, rows: state.history.add(rows),
@@ -225,6 +244,7 @@ class State:
         "wakes": _apply_wakes,
         "contributions": lambda state, rows: state.contributions.add(rows),
         "ids": lambda state, rows: state.ids.add(rows),
+        "archived": _apply_archived,
         "cells": lambda state, rows: state.tiers.add(rows),
         "published": _apply_published,
         "series": _apply_series,
@@ -237,12 +257,13 @@ class State:
     # --- snapshots ---
     def slice(self, number: int) -> Delta:
         """The rows of one slice: a delta that makes them from nothing."""
-        keyed = {
+        keyed: dict[str, Rows | Ids] = {
             "history": self.history,
             "verdicts": self._verdicts,
             "contributions": self.contributions,
             "wakes": self.wakes,
             "ids": self.ids,
+            "archived": self.archived,
         }
         parts: Delta = {name: rows.part(number, SLICES) for name, rows in keyed.items()}
         parts[TIER_CELLS] = self.tiers.rows(number, SLICES)
@@ -257,6 +278,8 @@ class State:
             "newest_event": self.newest_event,
             "policies": self.policies,
             "semantics": self.semantics,
+            "ids_from": self.ids.kept_from,
+            "swept": self.swept,
         }
         return {
             "series": self.series,

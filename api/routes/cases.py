@@ -10,7 +10,7 @@ from pydantic import Field
 
 from api import verdicts
 from api.context import Here, Newest
-from api.problems import responses, unknown
+from api.problems import Problem, responses, unknown
 from api.routes.verdicts import Verdict
 from api.shapes import Instant, LabelValues, NoParameters, Shape, instant, labels_of, seconds
 from api.timeline import Timeline, timeline
@@ -60,7 +60,7 @@ class Case(Shape):
     timeline: Timeline
 
 
-@router.get("/cases/{id:path}", summary="One case", responses=responses("unknown-resource", "not-ready"))
+@router.get("/cases/{id:path}", summary="One case", responses=responses("archived", "unknown-resource", "not-ready"))
 def case(
     here: Here,
     board: Newest,
@@ -72,6 +72,7 @@ def case(
     with here.replica.reading() as states:
         held = {number: state for number, state in states.items() if state.history.of(key).height}
         if not held:
+            _say_if_archived(id, key, list(states.values()))
             raise unknown("live case", id, _alike(list(states.values()), id))
         number, state = next(iter(held.items()))
         history, now = state.history.of(key), state.now
@@ -89,6 +90,14 @@ def case(
             "timeline": timeline(explanation),
         }
     )
+
+
+def _say_if_archived(case: str, key: pl.Series, states: list[State]) -> None:
+    """Raises Problem for a case that ended so long ago that it is no longer held."""
+    for state in states:
+        for at in state.archived.of(key)["at"]:
+            said = f"case {case!r} was archived at {instant(at)}: its figures stay, its events are in the events topics"
+            raise Problem("archived", f"{said}; `sqm explain {case} --from-kafka` reads them again")
 
 
 def _as_it_stands(cases: Cases) -> dict[str, Any]:

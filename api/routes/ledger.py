@@ -32,6 +32,7 @@ class Counts(Shape):
     cases_open: int
     cases_unopened: int
     cases_inconsistent: int
+    cases_archived: int = Field(description="Ended longer ago than the retention: their figures stay, they are gone.")
 
 
 class PartitionLedger(Counts):
@@ -40,6 +41,10 @@ class PartitionLedger(Counts):
     partition: int
     now: Instant | None = Field(description="The instant up to which its cases are judged.")
     newest_event: Instant | None
+    dedup_horizon_seconds: float | None = Field(
+        description="How far before the newest event ids of measured events are remembered; null: for ever, so far. "
+        "An older one is late, since nobody can tell whether it was counted."
+    )
     offsets: dict[str, int] = Field(description="Next offset to be read, by topic.", examples=[{"sqm.events": 1200}])
     lag_seconds: float | None = Field(description="How far its `now` is behind the greatest of the partitions.")
     current: bool = Field(description="Whether it keeps up; while one does not, no alert resolves.")

@@ -69,6 +69,9 @@ TIERS: Final = (
 )
 
 
+REACH: Final = TIERS[-1].length  # of the cells: what is older lies in the sum of all time only
+
+
 class Window(NamedTuple):
     """Cells summed over a window: (series, measure, bin) -> n, total, and the name of the tier they were read from."""
 
