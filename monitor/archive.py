@@ -27,7 +27,10 @@ def turn_of(newest: datetime | None, state: State) -> int | None:
     due = (newest - _EPOCH) // (ROUND / SLICES)
     if state.swept is None:
         return due
-    return max(state.swept + 1, due - SLICES + 1) if due > state.swept else None
+    if due <= state.swept:
+        return None
+    # The slices keep their order, however many rounds were left out.
+    return state.swept + 1 + (due - state.swept - 1) // SLICES * SLICES
 
 
 def archivable(state: State, turn: int, touched: pl.Series, newest: datetime, retention: timedelta) -> pl.DataFrame:

@@ -107,6 +107,14 @@ def test_a_case_is_kept_until_it_has_ended_for_the_retention(
     assert live(aged(events, day, policies)) == kept
 
 
+def test_every_case_has_its_turn_also_where_events_are_hours_apart(policies: PolicySet) -> None:
+    state = State()
+    taken(state, [each for n in range(40) for each in solved(f"c{n}", 0)], policies)
+    for hour in range(SLICES + 1):
+        taken(state, pulse(31 + hour / 24), policies)
+    assert live(state) == set()
+
+
 def test_archiving_changes_no_figure(policies: PolicySet) -> None:
     events = [each for n in range(40) for each in solved(f"c{n}", n / 40)]
     state, keeping = State(), State()
