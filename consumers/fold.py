@@ -20,6 +20,7 @@ from monitor import engine
 from monitor.events import NOTHING, Read
 from monitor.names import Kind as EventKind
 from monitor.policy import PolicySet
+from monitor.sealing import seal
 from monitor.state import Delta
 
 BEFORE_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # `now` where only refused events were read so far
@@ -114,6 +115,7 @@ class Folder:
             )
         with self.health.timed("apply"):
             self.log.state.apply(delta)
+            seal(self.log.state)
         with self.health.timed("encode"):
             frames = self._frames(delta, newest_events)
         with self.health.timed("outputs"):

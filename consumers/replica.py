@@ -28,6 +28,7 @@ from consumers.health import RoleHealth, Status
 from consumers.settings import Settings
 from consumers.state_log import DeltaMissing, StateLog
 from monitor.names import Topic
+from monitor.sealing import prepared
 from monitor.state import Delta, State
 
 log = structlog.get_logger()
@@ -140,6 +141,8 @@ class Replica:
         try:
             for record in records:
                 await self._read(known, record)
+            if known.settled and (sealing := await asyncio.to_thread(prepared, known.state)) is not None:
+                await self._alone(sealing.do)
             if settle:
                 await asyncio.to_thread(known.settle)
                 self._restored(known)
@@ -153,18 +156,26 @@ class Replica:
             halted[tp.partition] = str(error)
 
     async def _read(self, known: StateLog, record: Any) -> None:
+        place = Place(record.topic, record.partition, record.offset)
+
+        def read() -> None:
+            delta = known.read(place, record.key, record.value)
+            if delta is not None:
+                self._count(delta)
+                for tell in self.on_delta:
+                    tell(known.partition, delta)
+
+        await self._alone(read)
+        await asyncio.sleep(0)
+
+    async def _alone(self, change: Callable[[], None]) -> None:
+        """Change the states while no thread reads them."""
         while not self._lock.acquire(blocking=False):  # noqa: ASYNC110 - a thread is reading; the loop goes on
             await asyncio.sleep(LOCK_SECONDS)
         try:
-            delta = known.read(Place(record.topic, record.partition, record.offset), record.key, record.value)
-            if delta is None:
-                return
-            self._count(delta)
-            for tell in self.on_delta:
-                tell(known.partition, delta)
+            change()
         finally:
             self._lock.release()
-        await asyncio.sleep(0)
 
     def _restored(self, known: StateLog) -> None:
         self.states[known.partition] = known.state

@@ -163,6 +163,8 @@ class State:
         self.policies: str | None = None
         self.semantics: int = SEMANTICS
         self.swept: int | None = None
+        self.unsealed = 0  # history rows that came since cases were sealed last, and whose turn is next
+        self.sealed_turn = 0
         self._verdicts = Rows(STATE_VERDICTS, "case_key")
         self._ledger: dict[str, int] = {}
 
@@ -199,6 +201,10 @@ class State:
             rows = delta.get(name)
             if rows is not None and rows.height:
                 change(self, rows)
+
+    def _apply_history(self, rows: pl.DataFrame) -> None:
+        self.history.add(rows)
+        self.unsealed += rows.height
 
     def _apply_verdicts(self, rows: pl.DataFrame) -> None:
         keys = rows["case_key"].unique()
@@ -239,7 +245,7 @@ class State:
             self.archived.forget(self.newest_event - REACH)
 
     _apply: Final[dict[str, Callable[["State", pl.DataFrame], None]]] = {
-        "history": lambda state, rows: state.history.add(rows),
+        "history": _apply_history,
         "verdicts": _apply_verdicts,
         "wakes": _apply_wakes,
         "contributions": lambda state, rows: state.contributions.add(rows),
