@@ -22,7 +22,8 @@ class Process:
         self._process = subprocess.Popen(
             command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
         )
-        Thread(target=self._listen, args=(heard,), daemon=True).start()
+        self._listening = Thread(target=self._listen, args=(heard,), daemon=True)
+        self._listening.start()
 
     def _listen(self, heard: "Queue[tuple[int, str]]") -> None:
         assert self._process.stdout is not None
@@ -44,7 +45,10 @@ class Process:
         """Make sure that it is gone."""
         self._process.kill()
         self._process.wait()
-        self._errors.close()
+        self._listening.join()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            assert stream is not None
+            stream.close()
 
 
 class Processes:

@@ -80,9 +80,12 @@ def check_same(name: str, one: Results, other: Results) -> None:
     """Contestants that do the same job come to the same sums, row for row, and tell of the same breaches."""
     for what, mine, theirs in (("sums", one.sums, other.sums), ("breaches", one.breaches, other.breaches)):
         if not mine.equals(theirs):
-            left, right = (frame.join(rest, on=frame.columns, how="anti", nulls_equal=True).head(3)
-                           for frame, rest in ((mine, theirs), (theirs, mine)))  # fmt: skip
-            raise SystemExit(f"{name}: the {what} differ: {left.rows()} here, {right.rows()} there")
+            here = mine.join(theirs, on=mine.columns, how="anti", nulls_equal=True)
+            there = theirs.join(mine, on=mine.columns, how="anti", nulls_equal=True)
+            raise SystemExit(
+                f"{name}: the {what} differ from another contestant's, {mine.height} rows from {theirs.height}: "
+                f"{here.head(3).rows()} only here, {there.head(3).rows()} only there"
+            )
 
 
 def _summed(rows: pl.DataFrame) -> pl.DataFrame:

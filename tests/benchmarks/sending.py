@@ -1,5 +1,6 @@
 """A lane's records, sent to the topic that all contestants read."""
 
+from datetime import datetime
 from typing import Any
 
 from consumers import topics
@@ -8,14 +9,17 @@ from consumers.settings import Settings
 from tests.benchmarks.lanes import Lane, beginning
 
 
-async def fill(settings: Settings, lane: Lane) -> float:
-    """Send a lane's records; how many bytes a record has on average."""
+async def fill(settings: Settings, lane: Lane, start: datetime | None = None) -> float:
+    """Send a lane's records, which begin at `start` (so long ago that all has happened, unless told otherwise).
+
+    :returns: how many bytes a record has on average
+    """
     partitions = await topics.ensure(settings.kafka)
     (topic,) = settings.kafka.events_topics
     client = await started(producer(settings.kafka, compression_type="lz4"))
     batches: list[Any] = [client.create_batch() for _ in range(partitions)]
     size = 0
-    for key, value in lane.made(beginning(lane)):
+    for key, value in lane.made(start or beginning(lane)):
         number = hash_of(key) % partitions
         size += len(value)
         if batches[number].append(timestamp=None, key=key, value=value) is None:

@@ -35,11 +35,16 @@ final class Fold implements Processor<byte[], Event, byte[], byte[]> {
     @Override
     public void init(ProcessorContext<byte[], byte[]> context) {
         this.context = context;
+        heard = context.currentSystemTimeMs(); // so that a restart among much to read does not look like idleness
         ids = context.getStateStore(Opponent.IDS);
         cases = context.getStateStore(Opponent.CASES);
         cells = new Cells(context.getStateStore(Opponent.CELLS));
         try (KeyValueIterator<String, Case> all = cases.all()) {
-            all.forEachRemaining(entry -> watch(entry.key, entry.value, true));
+            all.forEachRemaining(entry -> {
+                for (Verdict verdict : Verdict.of(entry.value)) {
+                    if (verdict.outcome() == Verdict.Outcome.OPEN) wakes.add(wake(entry.key, verdict));
+                }
+            });
         }
         context.schedule(Duration.ofSeconds(1), PunctuationType.WALL_CLOCK_TIME, this::ripen);
         context.schedule(Duration.ofHours(1), PunctuationType.WALL_CLOCK_TIME, this::forget);
@@ -85,13 +90,17 @@ final class Fold implements Processor<byte[], Event, byte[], byte[]> {
 
     private void emit(String subject, Case one, List<Verdict> old) {
         List<Verdict> now = Verdict.of(one);
-        for (Verdict verdict : old) if (!now.contains(verdict)) add(verdict, -1);
+        for (Verdict verdict : old) {
+            if (now.contains(verdict)) continue;
+            add(verdict, -1);
+            if (verdict.outcome() == Verdict.Outcome.OPEN) wakes.remove(wake(subject, verdict));
+        }
         for (Verdict verdict : now) {
             if (old.contains(verdict)) continue;
             add(verdict, 1);
+            if (verdict.outcome() == Verdict.Outcome.OPEN) wakes.add(wake(subject, verdict));
             tell(subject, verdict, before(old, verdict.clock()));
         }
-        watch(subject, one, false);
         cases.put(subject, one);
     }
 
@@ -129,14 +138,8 @@ final class Fold implements Processor<byte[], Event, byte[], byte[]> {
 
     // --- time ---
 
-    private void watch(String subject, Case one, boolean anew) {
-        if (one.opened == Event.NONE) return;
-        for (Clock clock : Clock.ALL) {
-            Wake wake = new Wake(one.opened + clock.target(one.priority) + GRACE_MS, subject, clock);
-            boolean running = clock.stopped(one) == Event.NONE && !one.ripe[clock.ordinal()];
-            if (running) wakes.add(wake);
-            else if (!anew) wakes.remove(wake);
-        }
+    private static Wake wake(String subject, Verdict verdict) {
+        return new Wake(verdict.due() + GRACE_MS, subject, verdict.clock());
     }
 
     /** Breaches of clocks that nothing stopped. While records come, it is as late as the newest of them says. */

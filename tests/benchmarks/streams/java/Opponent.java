@@ -69,7 +69,7 @@ public final class Opponent {
     private static <K, V> StoreBuilder<KeyValueStore<K, V>> store(
             String name, boolean inMemory, Serde<K> keys, Serde<V> values) {
         KeyValueBytesStoreSupplier supplier =
-                inMemory ? Stores.inMemoryKeyValueStore(name) : Stores.persistentKeyValueStore(name);
+                inMemory ? HashStore.supplier(name) : Stores.persistentKeyValueStore(name);
         return Stores.keyValueStoreBuilder(supplier, keys, values);
     }
 
@@ -84,6 +84,8 @@ public final class Opponent {
         settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1); // as sqm's topics at the bench's one broker
         settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 512L << 20); // never full between two commits
         settings.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 20_000);
+        // A static member, as sqm's workers are: a restart gets its partitions back at once.
+        settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG), "opponent");
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 10_000);
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG), 4 << 20);
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.RECEIVE_BUFFER_CONFIG), 1 << 20);
@@ -91,9 +93,6 @@ public final class Opponent {
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), 100);
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.BATCH_SIZE_CONFIG), 512 << 10);
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.BUFFER_MEMORY_CONFIG), 256L << 20);
-        for (String override : System.getProperty("override", "").split(",")) {
-            if (!override.isEmpty()) settings.put(override.split("=")[0], override.split("=")[1]);
-        }
         return settings;
     }
 }
