@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -109,7 +109,7 @@ class Point(NamedTuple):
     """How far all processes of a contestant were at an instant."""
 
     at: float
-    committed: int
+    committed: float
     cpu: float
 
 
@@ -121,24 +121,26 @@ def timed(processes: Processes, records: int) -> Run:
     for line in last:
         for name, seconds in line.get("stages", {}).items():
             stages[name] = stages.get(name, 0.0) + seconds
-    half = next(point for point in points if point.committed >= records / 2)
+    half, first, end = reached(points, records / 2), points[0], points[-1]
     return Run(
         records=records,
-        seconds=points[-1].at - points[0].at,
-        cpu=points[-1].cpu - points[0].cpu,
+        seconds=end.at - first.at,
+        cpu=end.cpu - first.cpu,
         peak_mb=sum(line["peak_mb"] for line in last),
         stages=stages,
-        later=between(half, points[-1]),
+        later=Run(records // 2, end.at - half.at, end.cpu - half.cpu),
     )
 
 
-def between(one: Point, other: Point) -> Run | None:
-    """What went on between two instants; None: nothing was committed."""
-    records = other.committed - one.committed
-    return Run(records, other.at - one.at, other.cpu - one.cpu) if records else None
+def reached(points: Sequence[Point], committed: float) -> Point:
+    """When so much was committed: commits are few and large, so that it lies on the line between two of them."""
+    after = next(place for place, point in enumerate(points) if point.committed >= committed)
+    one, other = points[max(after - 1, 0)], points[after]
+    share = (committed - one.committed) / (other.committed - one.committed) if other.committed > one.committed else 1.0
+    return Point(*(a + (b - a) * share for a, b in zip(one, other, strict=True)))
 
 
-def _points(processes: Processes, records: int) -> Iterable[Point]:
+def _points(processes: Processes, records: int) -> Iterator[Point]:
     first: dict[int, dict[str, Any]] = {}
     newest: dict[int, dict[str, Any]] = {}
     for number, line in processes.lines():

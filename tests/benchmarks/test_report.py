@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from tests.benchmarks.contestants import Run
+from tests.benchmarks.contestants import Point, Run, reached
 from tests.benchmarks.lanes import Lane
 from tests.benchmarks.report import STAGES, Machine, Result, written
 from tests.benchmarks.results import BREACHES, SUMS, Results, check, check_same
@@ -69,6 +69,14 @@ def test_of_two_kinds_of_stores_the_faster_is_what_others_are_measured_by() -> N
     page = rows(written([Result(LANE, 309.0, runs)], datetime(2026, 11, 23, tzinfo=UTC), MACHINE))
     assert page["sqm, 1 worker"][2] == "**1.00 x**"
     assert page["Kafka Streams, stores in RocksDB"][2] == "**0.50 x**"
+
+
+@pytest.mark.parametrize(
+    ("committed", "at"), [(0, 10.0), (50, 10.5), (100, 11.0), (200, 12.0), (300, 13.0)], ids="{}".format
+)
+def test_the_half_way_point_lies_between_the_commits_around_it(committed: int, at: float) -> None:
+    points = [Point(10.0, 0, 1.0), Point(11.0, 100, 2.0), Point(13.0, 300, 6.0)]
+    assert reached(points, committed).at == at
 
 
 SAME = Results(

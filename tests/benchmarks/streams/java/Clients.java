@@ -1,6 +1,7 @@
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalLong;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
@@ -16,7 +17,16 @@ import org.apache.kafka.streams.KafkaClientSupplier;
 
 /** The usual clients, which tell of the first assignment and of each commit: cheaper than asking the broker. */
 final class Clients implements KafkaClientSupplier {
+    private static final ThreadLocal<Consumer<byte[], byte[]>> OWN = new ThreadLocal<>(); // of a StreamThread
+
     private final Progress progress;
+
+    /** Whether a thread's consumer has handed out all that there is, and the last of it was processed. */
+    static boolean caughtUp(TopicPartition where, long processed) {
+        Consumer<byte[], byte[]> consumer = OWN.get();
+        OptionalLong lag = consumer.currentLag(where);
+        return lag.isPresent() && lag.getAsLong() == 0 && consumer.position(where) <= processed + 1;
+    }
 
     Clients(Progress progress) {
         this.progress = progress;
@@ -52,6 +62,7 @@ final class Clients implements KafkaClientSupplier {
         return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer()) {
             @Override
             public void subscribe(Collection<String> topics, ConsumerRebalanceListener listener) {
+                OWN.set(this);
                 super.subscribe(topics, new ConsumerRebalanceListener() {
                     @Override
                     public void onPartitionsAssigned(Collection<TopicPartition> partitions) {

@@ -7,11 +7,13 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.TreeSet;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.processor.PunctuationType;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
 
@@ -19,7 +21,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
 final class Fold implements Processor<byte[], Event, byte[], byte[]> {
     private static final Hasher128 HASH = Hashing.murmur3_128();
     private static final Duration DEDUP = Duration.ofHours(48);
-    private static final long GRACE_MS = 30_000, IDLE_MS = 1_000;
+    private static final long GRACE_MS = 30_000;
 
     /** A running clock, by when its breach ripens. */
     private record Wake(long at, String subject, Clock clock) {}
@@ -30,12 +32,11 @@ final class Fold implements Processor<byte[], Event, byte[], byte[]> {
     private Cells cells;
     private final TreeSet<Wake> wakes = new TreeSet<>(
             Comparator.comparingLong(Wake::at).thenComparing(Wake::subject).thenComparing(Wake::clock));
-    private long heard; // wall clock of the newest record
+    private RecordMetadata newest; // of the newest record processed
 
     @Override
     public void init(ProcessorContext<byte[], byte[]> context) {
         this.context = context;
-        heard = context.currentSystemTimeMs(); // so that a restart among much to read does not look like idleness
         ids = context.getStateStore(Opponent.IDS);
         cases = context.getStateStore(Opponent.CASES);
         cells = new Cells(context.getStateStore(Opponent.CELLS));
@@ -53,7 +54,7 @@ final class Fold implements Processor<byte[], Event, byte[], byte[]> {
     @Override
     public void process(Record<byte[], Event> record) {
         Event event = record.value();
-        heard = context.currentSystemTimeMs();
+        newest = context.recordMetadata().orElseThrow();
         if (event.refusal != null) {
             Record<byte[], byte[]> refused = record.withValue(event.raw);
             refused.headers().add("reason", event.refusal.getBytes(StandardCharsets.UTF_8));
@@ -142,9 +143,11 @@ final class Fold implements Processor<byte[], Event, byte[], byte[]> {
         return new Wake(verdict.due() + GRACE_MS, subject, verdict.clock());
     }
 
-    /** Breaches of clocks that nothing stopped. While records come, it is as late as the newest of them says. */
+    /** Breaches of clocks that nothing stopped. While there are records to read, it is as late as the newest says. */
     private void ripen(long wall) {
-        long now = wall - heard > IDLE_MS ? wall : context.currentStreamTimeMs();
+        if (newest == null) return;
+        TopicPartition where = new TopicPartition(newest.topic(), newest.partition());
+        long now = Clients.caughtUp(where, newest.offset()) ? wall : context.currentStreamTimeMs();
         while (!wakes.isEmpty() && wakes.first().at() < now) {
             Wake wake = wakes.pollFirst();
             Case one = cases.get(wake.subject());
