@@ -127,8 +127,13 @@ class Replica:
                 if self._with_alerts and not self._alerts_read:
                     self._alerts_read = await tail.at_end(alerts)
                 for tp in where:
+                    records = batch.get(tp, ())
                     if tp.partition not in halted:
-                        await self._take(tail, tp, batch.get(tp, ()), halted)
+                        await self._take(tail, tp, records, halted)
+                    elif any((record.key or b"").startswith(b"slice/") for record in records):
+                        # Once all slices were written anew, nothing of what is damaged is needed any more.
+                        del halted[tp.partition]
+                        await self._again(tail, tp)
                 self._report(tail, halted)
                 pauses.reset()
 
@@ -146,11 +151,15 @@ class Replica:
         except DeltaMissing as error:
             # Compaction was faster than this reader: what it took away is in the slices.
             log.info("reading a partition's state anew", partition=tp.partition, why=str(error))
-            self._logs[tp.partition] = StateLog(tp.topic, tp.partition)
-            await tail.rewind(tp)
+            await self._again(tail, tp)
         except FrameError as error:
             log.error("halted", partition=tp.partition, error=str(error))
             halted[tp.partition] = str(error)
+
+    async def _again(self, tail: Tail, tp: TopicPartition) -> None:
+        """Read a partition's state from its beginning."""
+        self._logs[tp.partition] = StateLog(tp.topic, tp.partition)
+        await tail.rewind(tp)
 
     async def _read(self, known: StateLog, record: Any) -> None:
         while not self._lock.acquire(blocking=False):  # noqa: ASYNC110 - a thread is reading; the loop goes on

@@ -40,6 +40,8 @@ Paths = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+HoleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}/[0-9]+@[0-9]+$")]
+HoleNames = Annotated[tuple[HoleName, ...], BeforeValidator(_split)]
 TopicNames = Annotated[tuple[TopicName, ...], BeforeValidator(_split)]
 
 
@@ -165,6 +167,11 @@ class WorkerSettings(_Group):
     )
     batch_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=20_000, description="The most records that are taken from a partition and decoded at once."
+    )
+    accept_loss: HoleNames = Field(
+        default=(),
+        description="Holes to go on from, comma separated, each as a halted partition names it: "
+        "`sqm.events/3@1200`. Any other hole halts; the ledger keeps those that were accepted for ever.",
     )
     snapshot_deltas: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=32,

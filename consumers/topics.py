@@ -38,6 +38,17 @@ class TopicsUnfit(Exception):
     retriable = False
 
 
+class Grown(TopicsUnfit):
+    """An events topic has more partitions than its state: the cases in it are not where they were."""
+
+    def __init__(self, topic: str, count: int, state: str, before: int) -> None:
+        super().__init__(
+            f"{topic} has {count} partitions and {state} has {before}: the events topic has grown. A case has to stay "
+            "in its partition, and with more of them the next events of running cases go to others. Nothing is read "
+            "from it any more; how to have more partitions: docs/how-to/move-to-a-new-topic.md"
+        )
+
+
 async def ensure(kafka: KafkaSettings, tell: Callable[[str], None] | None = None) -> int:
     """Make the topics that are missing and check the others; waits until Kafka can be reached.
 
@@ -67,7 +78,11 @@ async def _ensure(kafka: KafkaSettings) -> int:
             raise TopicsUnfit(
                 f"events topics need the same number of partitions, so that a case's events stay together: {counts}"
             )
-        partitions = next(iter(events.values()), kafka.partitions)
+        state = kafka.topic(Topic.STATE)
+        partitions = next(iter(events.values()), there.get(state, kafka.partitions))
+        for name, count in events.items():
+            if count > there.get(state, count):
+                raise Grown(name, count, state, there[state])
         wanted = dict.fromkeys(kafka.events_topics, (partitions, CONFIGS[Topic.EVENTS]))
         for topic in Topic:
             if topic != Topic.EVENTS:

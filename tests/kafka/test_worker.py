@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.admin import NewPartitions
 from structlog.testing import capture_logs
 
 from consumers import changelog, topics
 from consumers.changelog import Kind
-from consumers.client import consumer, producer, started
+from consumers.client import administrating, consumer, producer, started
 from consumers.health import Status
 from consumers.settings import Settings, load
 from consumers.slots import SlotTaken, held
@@ -289,8 +290,33 @@ async def test_a_state_topic_that_does_not_fit_the_events_is_refused(settings: S
     await topics.ensure(changed(settings, kafka={"partitions": 1}).kafka)
     more = changed(settings, kafka={"events_topics": (f"{settings.kafka.topic_prefix}.more",), "partitions": 2})
     await topics.ensure(changed(more, kafka={"topic_prefix": f"{settings.kafka.topic_prefix}x"}).kafka)
-    with pytest.raises(TopicsUnfit, match=r"state has 1 partitions and would need 2, as many as the events topics"):
+    with pytest.raises(TopicsUnfit, match=r"more has 2 partitions and \w+\.state has 1: the events topic has grown"):
         await topics.ensure(more.kafka)
+
+
+async def test_an_events_topic_that_grows_is_refused_while_it_is_read_and_at_the_next_start(
+    by_events: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.worker.METADATA_SECONDS", 0.5)
+    await topics.ensure(by_events.kafka)
+    name = by_events.kafka.events_topics[0]
+    async with replicated(by_events) as replica, working(by_events) as worker:
+        await send(by_events, lives(20))
+        await until(lambda: read_so_far(replica) == len(lives(20)), what=lambda: worker.health)
+        async with administrating(by_events.kafka) as admin:
+            await admin.create_partitions({name: NewPartitions(PARTITIONS + 1)})
+        await until(lambda: worker.health.status == Status.HALTED)
+        said = worker.health.trouble() or ""
+        assert said.startswith(
+            f"{name} has 4 partitions and {by_events.kafka.topic(Topic.STATE)} has 3: the events topic has grown. "
+            "A case has to stay in its partition"
+        )
+        assert not worker.health.partitions
+        await send(by_events, lives(20, seed=2))
+    with pytest.raises(TopicsUnfit) as refused:
+        await topics.ensure(by_events.kafka)
+    assert str(refused.value) == said
+    assert read_so_far(replica) == len(lives(20))
 
 
 async def test_an_unreachable_broker_is_named_and_waiting_for_it_can_be_stopped(tmp_path: Path) -> None:
