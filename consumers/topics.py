@@ -15,13 +15,15 @@ from monitor.names import Topic
 log = structlog.get_logger()
 
 _NEVER: Final = {"retention.ms": "-1"}
+# While a partition lags, `now` goes by record timestamps too: the broker's, since a producer's clock may be ahead.
+_APPENDED: Final = {"message.timestamp.type": "LogAppendTime"}
 _COMPACTED: Final = {"cleanup.policy": "compact"}
 _LARGE: Final = {"max.message.bytes": str(16 * 1024 * 1024)}  # an event of 1 MB fits with what is said of it
 # Deltas are tombstoned by the minute: a small dirty share and short segments keep what must be restored short.
 _STATE: Final = {"min.cleanable.dirty.ratio": "0.3", "segment.ms": "3600000", "delete.retention.ms": "3600000"}
 
 CONFIGS: Final[Mapping[Topic, Mapping[str, str]]] = {
-    Topic.EVENTS: _NEVER,
+    Topic.EVENTS: _NEVER | _APPENDED,
     Topic.STATE: _COMPACTED | _STATE | _LARGE,
     Topic.POLICY: _COMPACTED,
     Topic.VERDICTS: _LARGE,

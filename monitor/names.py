@@ -227,6 +227,7 @@ class Metric(StrEnum):
     BUILD_INFO = "sqm_build_info"
     ROLE_STATUS = "sqm_role_status"
     WORKER_LAG = "sqm_worker_lag_records"
+    WORKER_HALTED = "sqm_worker_halted"
     WORKER_LAST_COMMIT = "sqm_worker_last_commit_timestamp_seconds"
     WORKER_RECORDS = "sqm_worker_records_total"
     WORKER_STAGE = "sqm_worker_stage_seconds_total"

@@ -85,6 +85,9 @@ class _Chunk:
         places = np.sort(self._place[begin:end])
         return self._rows[places if self._gone is None else places[~self._gone[places]]]
 
+    def halves(self) -> Lows:
+        return self._index()[0]
+
     def _index(self) -> tuple[Lows, Ints]:
         """Lower halves, ascending, and places in `rows()`."""
         if self._gone is None:
@@ -182,6 +185,14 @@ class Rows:
         """The rows of one part of all keys, of so many (a power of two from 4 on) of the same size; see `part_of`."""
         parts = [chunk.part(number, of) for chunk in self._chunks]
         return pl.concat(parts) if parts else empty(self.columns)
+
+    def halves(self) -> Lows:
+        """The lower halves of all keys, each once, ascending."""
+        if not self._chunks:
+            return np.zeros(0, dtype=np.uint64)
+        # The sort finds ascending runs, which it only has to merge.
+        halves = np.sort(np.concatenate([chunk.halves() for chunk in self._chunks]), kind="stable")
+        return halves[np.diff(halves, prepend=halves[0] + 1) != 0] if len(halves) else halves
 
     def _hits(self, keys: pl.Series) -> list[tuple[_Chunk, Ints]]:
         if len(keys) == 0 or not self._chunks:

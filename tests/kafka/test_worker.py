@@ -31,6 +31,7 @@ from tests.kafka.traffic import (
     replicated,
     send,
     send_ends,
+    sender,
     until,
     working,
 )
@@ -142,6 +143,32 @@ async def test_refused_events_go_to_their_topic_with_reason_and_origin(by_events
     assert (len(record.value), headers["sqm-value-bytes"]) == (900_000, b"950000")
     ledger = figures(replica.states)["ledger"]
     assert (ledger["read"], ledger["counted"], ledger["rejected"]) == (5, 1, 4)
+
+
+async def test_of_a_refused_record_so_many_headers_are_kept_and_the_others_counted(by_events: Settings) -> None:
+    await topics.ensure(by_events.kafka)
+    headers = [(f"h{n}" + "x" * 2_000 * (n == 0), b"v" * 2_000) for n in range(100)] + [("sqm-reason", b"not ours")]
+    client = await started(producer(by_events.kafka))
+    await client.send_and_wait(by_events.kafka.events_topics[0], b"{nope", headers=headers)
+    await client.close()
+    async with replicated(by_events) as replica, working(by_events):
+        await until(lambda: read_so_far(replica) == 1)
+    [record] = await read_topic(by_events, by_events.kafka.topic(Topic.REJECTED), PARTITIONS)
+    told = dict(record.headers)
+    assert (told["sqm-reason"], told["sqm-headers-left-out"]) == (b"malformed_json", b"68")
+    own = [(name, content) for name, content in record.headers if not name.startswith("sqm-")]
+    assert [name for name, _ in own] == ["h0" + "x" * 998, *(f"h{n}" for n in range(1, 32))]
+    assert {len(content) for _, content in own} == {1_000}
+
+
+async def test_record_timestamps_are_the_brokers_however_far_ahead_a_producers_clock_is(by_events: Settings) -> None:
+    await topics.ensure(by_events.kafka)
+    name = by_events.kafka.events_topics[0]
+    ahead = datetime.now(UTC) + timedelta(hours=3)
+    async with sender(by_events) as client:
+        await client.send_and_wait(name, b"{}", partition=0, timestamp_ms=int(ahead.timestamp() * 1000))
+    [record] = await read_topic(by_events, name, PARTITIONS)
+    assert datetime.fromtimestamp(record.timestamp / 1000, UTC) < ahead - timedelta(hours=2)
 
 
 async def test_changed_verdicts_are_published_as_cloudevents(by_events: Settings) -> None:
