@@ -35,6 +35,9 @@ class Source(Protocol):
     @property
     def alerts(self) -> pl.DataFrame: ...
 
+    @property
+    def halts(self) -> dict[int, str]: ...
+
     def reading(self) -> AbstractContextManager[Mapping[int, State]]: ...
 
 
@@ -59,6 +62,8 @@ class Context:
         :param board: the newest one; None: the one in place
         """
         said = self.health.troubles()
+        if halts := self.replica.halts:
+            said.setdefault("worker", "; ".join(halts.values()))
         if not self.replica.caught_up:
             said.setdefault("replica", "the state is being restored from Kafka")
         elif (board or self.board) is None:

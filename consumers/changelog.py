@@ -8,6 +8,7 @@ limit. Each record begins with a header: what it is, of which format, which part
 | delta | `delta/<number>/<part>` | what one commit changed; numbers count up by one |
 | slice | `slice/<slice>/<part>` | one slice of a snapshot, as it was after the delta of that number |
 | beat | `beat/<part>` | time and offsets, where a commit changed nothing else; with the last delta's number |
+| halt | `halt/<part>` | why the partition stands still, for others to read; a tombstone once it goes on |
 """
 
 import io
@@ -41,10 +42,14 @@ _LEVEL: Final = 1
 READING: Final = "reading"
 READING_COLUMNS: Final[Columns] = {"topic": pl.String(), "newest": pl.Datetime("us", "UTC")}
 
+HALT: Final = "halt"
+HALT_COLUMNS: Final[Columns] = {"detail": pl.String()}
+
 _COLUMNS: Final[Mapping[str, Columns]] = {
     **{name: table.columns for name, table in TABLES.items()},
     TIER_CELLS: TIER_ROWS,
     READING: READING_COLUMNS,
+    HALT: HALT_COLUMNS,
 }
 
 Tables = Mapping[str, pl.DataFrame]
@@ -79,6 +84,7 @@ class Kind(IntEnum):
     DELTA = 0
     SLICE = 1
     BEAT = 2
+    HALT = 3
 
 
 class Place(NamedTuple):
@@ -117,6 +123,8 @@ def key(kind: Kind, part: int, *, slice_number: int = 0, number: int = 0) -> byt
             return b"slice/%d/%d" % (slice_number, part)
         case Kind.BEAT:
             return b"beat/%d" % part
+        case Kind.HALT:
+            return b"halt/%d" % part
 
 
 def encode(

@@ -85,6 +85,11 @@ class Replica:
         return self._partitions is not None and len(self.states) == self._partitions and self._alerts_read
 
     @property
+    def halts(self) -> dict[int, str]:
+        """Why partitions stand still, as their workers said, by partition."""
+        return {number: known.halted for number, known in self._logs.items() if known.halted is not None}
+
+    @property
     def alerts(self) -> pl.DataFrame:
         """ALERTS: all that are remembered, each as its newest transition left it."""
         return self.alert_log.alerts
@@ -154,7 +159,7 @@ class Replica:
             await self._again(tail, tp)
         except FrameError as error:
             log.error("halted", partition=tp.partition, error=str(error))
-            halted[tp.partition] = str(error)
+            halted[tp.partition] = known.halted or str(error)
 
     async def _again(self, tail: Tail, tp: TopicPartition) -> None:
         """Read a partition's state from its beginning."""

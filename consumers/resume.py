@@ -29,6 +29,7 @@ from monitor.state import OFFSETS, SLICES, Delta
 
 log = structlog.get_logger()
 
+_HALT_KEY: Final = changelog.key(Kind.HALT, 0)
 _DELTA_KEY: Final = re.compile(rb"delta/(\d+)/\d+")
 
 
@@ -72,6 +73,9 @@ class Resume:
         missing = await self._missing(found, error, begins, ends)
         if missing:
             await self._accept(found, missing, committer)
+        if found.halted is not None:
+            await committer.commit(Checkpoint([(_HALT_KEY, None)], {}))
+            found.halted = None
         starts = {where: found.state.offsets.get(where.topic, begins[where]) for where in topics}
         await self._compare(starts)
         return Resumed(found, starts, Question(asked_at, {where.topic: end for where, end in ends.items()}))
@@ -107,7 +111,10 @@ class Resume:
     async def _accept(self, found: StateLog, missing: Sequence[Hole], committer: Committer) -> None:
         """Write down that these holes are there, and where reading goes on. Raises Halt where nobody said so."""
         if not {hole.name for hole in missing} <= set(self.settings.worker.accept_loss):
-            raise Halt(missing)
+            halt = Halt(missing)
+            if found.halted != str(halt):
+                await committer.commit(Checkpoint(_note(str(halt)), {}))
+            raise halt
         offsets = {hole.topic: hole.resumed_at for hole in missing}
         delta: Delta = {
             "holes": holes.accepted(missing, self.wall()),
@@ -148,6 +155,12 @@ class Resume:
             committed = await self.group.committed(where)
             if committed is not None and committed != offset:
                 log.warning("group offset disagrees with the state", at=str(where), group=committed, state=offset)
+
+
+def _note(detail: str) -> list[tuple[bytes, bytes | None]]:
+    """For those who read the state elsewhere: why it stands still."""
+    table = pl.DataFrame({"detail": [detail]}, schema=dict(changelog.HALT_COLUMNS))
+    return [*changelog.encode({changelog.HALT: table}, Kind.HALT, 0)]
 
 
 def _next(found: StateLog, delta: Delta) -> list[tuple[bytes, bytes | None]]:

@@ -58,6 +58,7 @@ class StateLog:
         self.slices: dict[int, Slice] = {}
         self.deltas: dict[int, int] = {}  # parts of each delta that is not tombstoned
         self.settled = False
+        self.halted: str | None = None  # why its worker does not go on
         self._end = 0  # offset after the last record that was read
         self._damage: dict[bytes, FrameError] = {}  # by key; until settled
         self._parts: dict[tuple[Kind, int, int], list[bytes]] = {}
@@ -90,6 +91,9 @@ class StateLog:
             if self.settled and frame.head.number > self.number:  # the state was begun anew
                 raise DeltaMissing(f"{place}: a snapshot of delta {frame.head.number} came after delta {self.number}")
             self._take_slice(frame)
+            return None
+        if frame.head.kind == Kind.HALT:
+            self.halted = str(frame.tables()[changelog.HALT]["detail"][0])
             return None
         if frame.head.kind == Kind.DELTA:
             self.deltas[frame.head.number] = frame.head.parts
@@ -159,6 +163,8 @@ class StateLog:
 
     def _forget(self, key: bytes) -> None:
         kind, _, rest = key.partition(b"/")
+        if kind == b"halt":
+            self.halted = None
         if kind == b"delta":
             number = int(rest.partition(b"/")[0])
             self.deltas.pop(number, None)

@@ -1,7 +1,7 @@
 """Cases whose events came through more than one partition: each partition then judges a part of the case.
 
-A worker sees its own partitions only, so this is looked for where all states are read. Found are cases that are live
-in both partitions at the time of looking.
+A worker sees its own partitions only, so this is looked for where all states are read: in all cases that live when it
+begins, then in each that changes, which may live or be archived elsewhere.
 """
 
 from collections.abc import Mapping
@@ -59,21 +59,25 @@ class SplitCases:
             self._name(keys, states)
 
     def _name(self, keys: pl.Series, states: Mapping[int, State]) -> None:
-        where: dict[int, tuple[str, list[int]]] = {}
+        names: dict[int, str] = {}
+        where: dict[int, set[int]] = {}
         for number, state in sorted(states.items()):
-            rows = state.history.of(keys).select("case_key", "case").unique("case_key")
-            for key, case in rows.iter_rows():
-                where.setdefault(key, (case, []))[1].append(number)
-        for key, (case, partitions) in where.items():
-            if len(partitions) > 1 and (key in self._found or len(self._found) < MOST):
-                self._found[key] = SplitCase(case, tuple(partitions))
+            live = state.history.of(keys)
+            names |= dict(live.select("case_key", "case").iter_rows())
+            for key in pl.concat([live["case_key"], state.archived.of(keys)["case_key"]]).unique():
+                where.setdefault(key, set()).add(number)
+        for key, case in names.items():
+            if len(where[key]) > 1 and (key in self._found or len(self._found) < MOST):
+                self._found[key] = SplitCase(case, tuple(sorted(where[key])))
 
 
 def _elsewhere(states: Mapping[int, State], changed: list[tuple[int, pl.Series]]) -> pl.Series:
     found = [empty(HISTORY)["case_key"]]
     for number in {number for number, _ in changed}:
         keys = pl.concat([keys for of, keys in changed if of == number]).unique()
-        found += [state.history.of(keys)["case_key"] for other, state in states.items() if other != number]
+        others = [state for other, state in states.items() if other != number]
+        found += [state.history.of(keys)["case_key"] for state in others]
+        found += [state.archived.of(keys)["case_key"] for state in others]
     return pl.concat(found).unique()
 
 

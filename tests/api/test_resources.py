@@ -311,6 +311,16 @@ async def test_holes_and_torn_cases_are_in_the_ledger_and_in_metrics(replica: Re
         assert line in metrics.splitlines()
 
 
+async def test_a_partition_that_halted_elsewhere_is_named(replica: Replica) -> None:
+    here = context(replica)
+    await Ticker(here, wall=lambda: NOON).tick()
+    replica.halts[1] = "sqm.events, partition 1: 3 records are gone"
+    async with asking(here) as http:
+        answer = await http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == {"worker": "sqm.events, partition 1: 3 records are gone"}
+
+
 async def test_catching_up_is_said_and_still_ready(replica: Replica) -> None:
     here = context(replica)
     where = TopicPartition("sqm.events", 0)

@@ -111,7 +111,7 @@ def test_a_format_of_before_the_first_release_says_so(monkeypatch: pytest.Monkey
     with monkeypatch.context() as before:
         before.setattr(changelog, "FORMAT", 1)
         (_, value), *_ = changelog.encode({"meta": META_ROW}, Kind.DELTA, 1)
-    with pytest.raises(OlderFormat, match=r"offset 1017: .* format 1, before the first release; this sqm reads 2"):
+    with pytest.raises(OlderFormat, match=r"offset 1017: .* format 1, before the first release; this sqm reads \d"):
         changelog.header(value, PLACE)
 
 

@@ -143,7 +143,8 @@ async def test_records_that_expired_unread_are_accepted_once_and_by_name(holed: 
         )
     )
     this = f"{name}/{HOLED}@{stored}"
-    async with working(accepting(holed, f"{name}/{HOLED}@{stored + 1}")) as worker:
+    other_name = accepting(holed, f"{name}/{HOLED}@{stored + 1}")
+    async with replicated(holed) as watching, working(other_name) as worker:
         said = await halted(worker)
         assert said == (
             f"{name}, partition {HOLED}: the state ends at offset {stored}, the topic begins at {stored + 3}: "
@@ -153,7 +154,9 @@ async def test_records_that_expired_unread_are_accepted_once_and_by_name(holed: 
         )
         await until(lambda: worker.health.partitions[0].status == Status.RUNNING)  # the other one works on
         assert worker.health.trouble() == said
+        await until(lambda: watching.halts == {HOLED: said})
     replica = await gone_on(holed, [this], read)
+    assert replica.halts == {}
     (hole,) = holes(replica)
     assert (hole["kind"], hole["from_offset"], hole["to_offset"]) == ("expired", stored, stored + 3)
     assert (hole["missing"], hole["counted"], hole["resumed_at"]) == (3, False, stored + 3)

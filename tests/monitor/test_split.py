@@ -1,9 +1,11 @@
 """Cases that come through two partitions are found, whichever way the states came to hold them."""
 
+from datetime import UTC, datetime
+
 import polars as pl
 import pytest
 
-from monitor.frames import HISTORY, conform
+from monitor.frames import ARCHIVED, HISTORY, conform
 from monitor.keys import keys_of
 from monitor.split import MOST, SplitCase, SplitCases
 from monitor.state import Delta, State
@@ -52,6 +54,17 @@ def test_what_comes_later_is_found_once_and_kept() -> None:
     held[1].history.remove(keys_of(["b"]))
     split.look(held)
     assert split.count == 1
+
+
+def test_an_event_for_a_case_that_is_archived_elsewhere_is_found() -> None:
+    held, split = states(("a",), ("b",)), SplitCases()
+    split.look(held)
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    held[1].apply({"archived": conform(pl.DataFrame({"case_key": keys_of(["a"]), "at": [at]}), ARCHIVED)})
+    held[0].apply(history("a"))
+    split.changed(0, history("a"))
+    split.look(held)
+    assert split.first == [SplitCase("a", (0, 1))]
 
 
 def test_a_state_that_is_restored_is_looked_through_again() -> None:
