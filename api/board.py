@@ -60,7 +60,9 @@ def make(
     clocks, chances = foretell(states, policies, found.now, grace)
     pairs = burning(found.judgements, newest, found.now)
     revised = corrected(states, newest, found.now)
-    slas = items.sla_items(found.judgements, pairs, sla_states(found.judgements, pairs, newest), revised, newest)
+    holes = pl.concat([state.holes for state in states.values()])
+    of_slas = sla_states(found.judgements, pairs, newest)
+    slas = items.sla_items(found.judgements, pairs, of_slas, revised, holes, newest)
     shown = items.alert_items(alerts)
     services = items.service_items(slas, shown, found.standing, _open_cases(states, policies, found.now), found.now)
     return Board(

@@ -78,6 +78,7 @@ class Resume:
             found.halted = None
         starts = {where: found.state.offsets.get(where.topic, begins[where]) for where in topics}
         await self._compare(starts)
+        self._warn_of_leftovers(found.topic, {hole.name for hole in missing})
         return Resumed(found, starts, Question(asked_at, {where.topic: end for where, end in ends.items()}))
 
     async def _missing(self, found: StateLog, error: FrameError | None, begins: Offsets, ends: Offsets) -> list[Hole]:
@@ -149,8 +150,14 @@ class Resume:
             written += parts
         return [*((key, None) for key in sorted(there - {key for key, _ in written})), *written]
 
+    def _warn_of_leftovers(self, state: str, accepted: set[str]) -> None:
+        own = {f"{topic}/{self.number}" for topic in (*self.settings.kafka.events_topics, state)}
+        for name in self.settings.worker.accept_loss:
+            if name not in accepted and name.partition("@")[0] in own:
+                log.warning("accept_loss names what is no hole (any more): take it out", hole=name)
+
     async def _compare(self, starts: Offsets) -> None:
-        """The group's own offsets are for others to look at, and what is accepted may have been so long ago."""
+        """The group's own offsets are for others to look at."""
         for where, offset in starts.items():
             committed = await self.group.committed(where)
             if committed is not None and committed != offset:

@@ -5,11 +5,13 @@ far behind the offset where reading stands, as if nothing had happened: but it d
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 import polars as pl
 
 from monitor.frames import INSTANT, Columns
+from monitor.names import HoleKind
 
 # A hole that somebody accepted: the figures go on from what is there. Kept for ever.
 HOLES: Final[Columns] = {
@@ -37,7 +39,7 @@ MARKS: Final[Columns] = {
 def thinned(marks: pl.DataFrame) -> pl.DataFrame:
     """Of each topic the newest mark, and one at about every doubled distance from it: some forty at most.
 
-    So the place where a log was cut off is known to a factor of two of how far back it lies.
+    So of a log that was cut off, a mark is known that it still bears, at less than three times the distance of the cut.
 
     :param marks: MARKS, of each topic in the order of offsets
     """
@@ -45,6 +47,17 @@ def thinned(marks: pl.DataFrame) -> pl.DataFrame:
     # The oldest of each distance stays: it is the one that is to move on to the next.
     ring = (64 - distance.bitwise_leading_zeros()).alias("ring")
     return marks.with_columns(ring).unique(["topic", "ring"], keep="first", maintain_order=True).select(list(MARKS))
+
+
+def touching(holes: pl.DataFrame, since: datetime | None) -> int:
+    """How many holes may lack records of that instant or later; None: of any time.
+
+    :param holes: HOLES
+    """
+    # Of what expired it is known when it ended; of all else, that it was over when it was accepted.
+    end = pl.when(pl.col("kind") == HoleKind.EXPIRED).then(pl.coalesce("to_time", "accepted")).otherwise("accepted")
+    lacking = holes.filter(pl.col("missing").is_null() | (pl.col("missing") > 0))
+    return lacking.height if since is None else lacking.filter(end >= since).height
 
 
 def without(marks: pl.DataFrame, resumed: Mapping[str, int]) -> pl.DataFrame:

@@ -289,6 +289,7 @@ async def test_holes_and_torn_cases_are_in_the_ledger_and_in_metrics(replica: Re
     async with asking(here) as http:
         ledger = (await http.get("/v1/ledger")).json()
         metrics = (await http.get("/metrics")).text
+        assert {sla["holes"] for sla in await items(http, "/v1/slas")} == {1}
     assert (ledger["holes"], ledger["missing_records"]) == (1, 3)
     assert ledger["partitions"][0]["holes"] == []
     assert ledger["partitions"][1]["holes"] == [

@@ -291,6 +291,7 @@ async def test_what_is_missing_torn_or_still_to_be_read_is_said(world: World, op
             "accepted 2026-11-20T12:00:00.000Z"
         ]
     )
+    await expect(page.locator("#slas > li").first).to_contain_text("records are missing (see the ledger)")
     where = TopicPartition("sqm.events", 0)
     for second in range(21):
         world.here.backlog.add(NOON + timedelta(seconds=second), {where: second * 100}, {where: 74_000})
