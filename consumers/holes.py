@@ -113,13 +113,12 @@ def lost(kind: HoleKind, state: TopicPartition, at: int, happened: str, begins: 
     :param at: what tells this loss from another one: an offset
     :param happened: in a sentence
     """
-    gone = sum(begins.values())
+    gone = [f"{where.topic} begins at offset {begin}" for where, begin in begins.items() if begin]
     left = (
-        "no record of the events topics is missing, all figures can be made anew from them"
-        if not gone
-        else "of " + ", ".join(f"{where.topic} the records before offset {begin}" for where, begin in begins.items())
-        + " are gone, all others can be counted anew"
-    )  # fmt: skip
+        f"{', '.join(gone)}, what lies before cannot be counted again"
+        if gone
+        else "no record of the events topics is missing, all figures can be made anew from them"
+    )
     return [
         Hole(
             name=f"{state.topic}/{state.partition}@{at}",

@@ -8,7 +8,7 @@ After any failed commit, or one of unknown outcome, the state is thrown away and
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ class Partition:
         self._room = asyncio.Event()
         self._chunks: list[Chunk] = []
         self._time: PartitionTime | None = None
-        self._ends: Mapping[str, int] = {}
+        self._asked: Question | None = None
         self._fell: EndFell | None = None
 
     async def run(self) -> None:
@@ -125,14 +125,19 @@ class Partition:
         """The ends of the topics, by topic, were asked for."""
         if self._time is None:
             return
-        for topic, end in question.ends.items():
-            before = self._ends.get(topic, end)
-            if end < before:
-                self._fell = EndFell(f"{topic}, partition {self.number} ended at offset {before} and ends at {end} now")
-                self._wake.set()
-        self._ends = question.ends
+        self._look_for_fallen_ends(question)
         self._time.asked(question)
         self.health.lag = self._time.lag
+
+    def _look_for_fallen_ends(self, question: Question) -> None:
+        before, self._asked = self._asked, question
+        if before is None or question.at <= before.at:  # answers may overtake one another
+            return
+        for topic, end in question.ends.items():
+            if end < before.ends.get(topic, end):
+                was = before.ends[topic]
+                self._fell = EndFell(f"{topic}, partition {self.number} ended at offset {was} and ends at {end} now")
+                self._wake.set()
 
     def _ail(self, status: Status, detail: str) -> None:
         self.health.status, self.health.detail, self.health.current = status, detail, False
@@ -188,7 +193,7 @@ class Partition:
             positions, self._shared.settings.clock == "event", now=state.now, newest=resumed.log.newest
         )
         self._time.asked(resumed.first)
-        self._ends, self._fell = resumed.first.ends, None
+        self._asked, self._fell = resumed.first, None
         self._room.set()
         self._wake.clear()
         self.health.status, self.health.detail, self.health.now = Status.RUNNING, "", state.now

@@ -259,6 +259,19 @@ async def test_a_state_topic_that_is_gone_is_no_first_start(holed: Settings) -> 
     assert (hole["kind"], hole["missing"], hole["resumed_at"]) == ("state_lost", 0, 0)
 
 
+async def test_a_state_that_is_gone_with_some_of_its_events_says_what_cannot_be_counted_again(holed: Settings) -> None:
+    replica, _ = await lived(holed, lives(20))
+    name, state = holed.kafka.events_topics[0], holed.kafka.topic(Topic.STATE)
+    stored = {number: s.offsets[name] for number, s in replica.states.items()}
+    await remove_records(holed, 5)
+    await make_anew(holed, state)
+    async with working(holed) as worker:
+        assert f"{name} begins at offset 5, what lies before cannot be counted again" in await halted(worker)
+    replica = await gone_on(holed, [f"{state}/{number}@{at}" for number, at in stored.items()], [])
+    (hole,) = holes(replica)
+    assert (hole["kind"], hole["missing"], hole["resumed_at"]) == ("state_lost", 5, 5)
+
+
 async def test_a_state_that_is_gone_while_its_group_forgot_its_offsets_is_known_by_what_it_made(
     holed: Settings,
 ) -> None:
