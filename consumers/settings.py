@@ -5,12 +5,14 @@ the descriptions here.
 """
 
 import difflib
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,12 +38,19 @@ def _split(value: object) -> object:
     return value
 
 
+def _hole(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}/\d+@\d+", value):
+        raise ValueError(
+            "a hole is accepted by its name, topic/partition@offset, as the halted partition gives it: sqm.events/3@1200"
+        )
+    return value
+
+
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
-HoleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}/[0-9]+@[0-9]+$")]
-HoleNames = Annotated[tuple[HoleName, ...], BeforeValidator(_split)]
+HoleNames = Annotated[tuple[Annotated[str, AfterValidator(_hole)], ...], BeforeValidator(_split)]
 TopicNames = Annotated[tuple[TopicName, ...], BeforeValidator(_split)]
 
 
