@@ -41,7 +41,8 @@ def _split(value: object) -> object:
 def _hole(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}/\d+@\d+", value):
         raise ValueError(
-            "a hole is accepted by its name, topic/partition@offset, as the halted partition gives it: sqm.events/3@1200"
+            "a hole is accepted by its name, topic/partition@offset, as the halted partition gives it: "
+            "sqm.events/3@1200"
         )
     return value
 
