@@ -86,6 +86,11 @@ class Replica:
         return self._partitions is not None and len(self.states) == self._partitions and self._alerts_read
 
     @property
+    def halts(self) -> dict[int, str]:
+        """Why partitions stand still, as their workers said, by partition."""
+        return {number: known.halted for number, known in self._logs.items() if known.halted is not None}
+
+    @property
     def alerts(self) -> pl.DataFrame:
         """ALERTS: all that are remembered, each as its newest transition left it."""
         return self.alert_log.alerts
@@ -128,8 +133,13 @@ class Replica:
                 if self._with_alerts and not self._alerts_read:
                     self._alerts_read = await tail.at_end(alerts)
                 for tp in where:
+                    records = batch.get(tp, ())
                     if tp.partition not in halted:
-                        await self._take(tail, tp, batch.get(tp, ()), halted)
+                        await self._take(tail, tp, records, halted)
+                    elif any((record.key or b"").startswith(b"slice/") for record in records):
+                        # Once all slices were written anew, nothing of what is damaged is needed any more.
+                        del halted[tp.partition]
+                        await self._again(tail, tp)
                 self._report(tail, halted)
                 pauses.reset()
 
@@ -149,11 +159,15 @@ class Replica:
         except DeltaMissing as error:
             # Compaction was faster than this reader: what it took away is in the slices.
             log.info("reading a partition's state anew", partition=tp.partition, why=str(error))
-            self._logs[tp.partition] = StateLog(tp.topic, tp.partition)
-            await tail.rewind(tp)
+            await self._again(tail, tp)
         except FrameError as error:
             log.error("halted", partition=tp.partition, error=str(error))
-            halted[tp.partition] = str(error)
+            halted[tp.partition] = known.halted or str(error)
+
+    async def _again(self, tail: Tail, tp: TopicPartition) -> None:
+        """Read a partition's state from its beginning."""
+        self._logs[tp.partition] = StateLog(tp.topic, tp.partition)
+        await tail.rewind(tp)
 
     async def _read(self, known: StateLog, record: Any) -> None:
         place = Place(record.topic, record.partition, record.offset)

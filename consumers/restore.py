@@ -1,7 +1,8 @@
 """From `sqm.state` back to a partition's state."""
 
 import asyncio
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import structlog
 from aiokafka import TopicPartition
@@ -28,9 +29,16 @@ async def restored(kafka: KafkaSettings, partition: int) -> StateLog:
 
 
 async def _restored(kafka: KafkaSettings, partition: int) -> StateLog:
-    topic = kafka.topic(Topic.STATE)
-    where = TopicPartition(topic, partition)
-    read = StateLog(topic, partition)
+    read = StateLog(kafka.topic(Topic.STATE), partition)
+    records = await scanned(kafka, partition, read.read)
+    await asyncio.to_thread(read.settle)
+    log.info("restored", partition=partition, delta=read.number, records=records)
+    return read
+
+
+async def scanned(kafka: KafkaSettings, partition: int, take: Callable[[Place, bytes, bytes | None], object]) -> int:
+    """Give `take` every committed record of a partition of `sqm.state`, in a thread; how many there were."""
+    where = TopicPartition(kafka.topic(Topic.STATE), partition)
     client = await started(consumer(kafka, max_partition_fetch_bytes=_READ_AHEAD))
     try:
         client.assign([where])
@@ -40,14 +48,12 @@ async def _restored(kafka: KafkaSettings, partition: int) -> StateLog:
         while await client.position(where) < end:
             batch = (await client.getmany(timeout_ms=250)).get(where, [])
             records += len(batch)
-            await asyncio.to_thread(_take, read, batch)
+            await asyncio.to_thread(_give, take, batch)
+        return records
     finally:
         await stopped(client)
-    await asyncio.to_thread(read.settle)
-    log.info("restored", partition=partition, delta=read.number, records=records)
-    return read
 
 
-def _take(read: StateLog, batch: list) -> None:  # type: ignore[type-arg]
+def _give(take: Callable[[Place, bytes, bytes | None], object], batch: Sequence[Any]) -> None:
     for record in batch:
-        read.read(Place(read.topic, read.partition, record.offset), record.key, record.value)
+        take(Place(record.topic, record.partition, record.offset), record.key or b"", record.value)

@@ -80,6 +80,9 @@ class _Chunk:
         places = np.sort(self._place[begin:end])
         return self._rows[places if self._gone is None else places[~self._gone[places]]]
 
+    def halves(self) -> Lows:
+        return self._index()[0]
+
     def _index(self) -> tuple[Lows, Ints]:
         """Lower halves, ascending, and places in `rows()`."""
         if self._gone is None:
@@ -187,6 +190,12 @@ class Rows:
     def part(self, number: int, of: int) -> pl.DataFrame:
         """The rows of one part of all keys, of so many (a power of two from 4 on) of the same size; see `part_of`."""
         return pl.concat([self.unsealed(number, of), self._sealed.part(number, of)])
+
+    def halves(self) -> Lows:
+        """The lower halves of all keys, each once, ascending."""
+        found = [np.zeros(0, dtype=np.uint64), *(chunk.halves() for chunk in self._chunks), *self._sealed.halves()]
+        halves = np.sort(np.concatenate(found), kind="stable")  # which finds ascending runs, and only merges them
+        return halves[np.diff(halves, prepend=halves[0] + 1) != 0] if len(halves) else halves
 
     # --- sealing ---
     def unsealed(self, number: int, of: int) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from monitor.frames import Columns, conform, empty
-from monitor.keyed import Halves, Ints, Keyed, Part, low_half
+from monitor.keyed import Halves, Ints, Keyed, Lows, Part, low_half
 
 BLOCK_ROWS: Final = 2_048  # about so many: more would compress a little better, and take longer to unpack
 _GONE: Final = np.iinfo(np.uint32).max  # in the place of a block's number
@@ -90,6 +90,10 @@ class Sealed:
         """All rows, a few blocks at a time."""
         for number in range(16):
             yield self.part(number, 16)
+
+    def halves(self) -> Iterator[Lows]:
+        """The lower halves of all keys, in ascending arrays."""
+        return (_left_in(part).keys.low for part in self._index.parts)
 
     def _remove(self, part: Part, places: Ints) -> None:
         block, rows = part.columns
