@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum, auto
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import polars as pl
+from aiokafka import TopicPartition
 
+from consumers.batches import Record
 from consumers.decode_arrow import Table, read_stream, read_tables
 from monitor.events import NOTHING, Read, read_structs
 from monitor.events.faults import Fault, Refused, clipped, fault, shown, unreadable
@@ -39,21 +41,6 @@ BATCH: Final = "application/cloudevents-batch+json"
 ARROW: Final = "application/vnd.apache.arrow.stream"
 
 Headers = Sequence[tuple[str, bytes | None]]
-
-
-class Record(Protocol):
-    """What is read of an aiokafka ConsumerRecord."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Headers: ...
 
 
 class Mode(Enum):
@@ -81,34 +68,36 @@ class Broken(NamedTuple):
 Entry = bytes | Binary | Broken  # one event, not yet decoded; bytes: structured
 
 
-def decode(records: Sequence[Record], *, future_after: datetime | None) -> Read:
-    """Events and refusals of records, in their order; events after `future_after` are refused (None: none are)."""
+def decode(records: Sequence[Any], *, future_after: datetime | None, at: TopicPartition | None = None) -> Read:
+    """Events and refusals of records, in their order; events after `future_after` are refused (None: none are).
+
+    :param records: `batches.Record` or ConsumerRecord
+    :param at: where they all stood; None: as each says itself
+    """
     if not records:
         return NOTHING
     headers = [record.headers for record in records]
     values = [record.value for record in records if record.value is not None]
     alike = headers.count(headers[0]) == len(headers) == len(values)
     if alike and _mode(headers[0])[0] is Mode.STRUCTURED:
-        return read_structs(decode_events(values), _origin(records), future_after=future_after)
-    return _decode_mixed(records, future_after)
+        return read_structs(decode_events(values), _origin(records, at), future_after=future_after)
+    return _decode_mixed(records, _origin(records, at), future_after)
 
 
-def _origin(records: Sequence[Record]) -> pl.DataFrame:
+def _origin(records: Sequence[Any], at: TopicPartition | None) -> pl.DataFrame:
     """ORIGIN of the first event of each record."""
-    topics = [record.topic for record in records]
-    one_topic = topics.count(topics[0]) == len(topics)
-    columns = [
-        pl.Series("topic", topics[:1] if one_topic else topics, pl.String),
-        pl.Series("partition", [record.partition for record in records], pl.Int32),
-        pl.Series("offset", [record.offset for record in records], pl.Int64),
-        pl.Series("index", [0], pl.Int32).new_from_index(0, len(topics)),
-    ]
-    if one_topic:
-        columns[0] = columns[0].new_from_index(0, len(topics))
-    return pl.DataFrame(columns)
+    offsets = pl.Series("offset", [record.offset for record in records], pl.Int64)
+    if at is None:
+        topics = pl.Series("topic", [record.topic for record in records], pl.String)
+        partitions = pl.Series("partition", [record.partition for record in records], pl.Int32)
+    else:
+        topics = pl.Series("topic", [at.topic], pl.String).new_from_index(0, len(records))
+        partitions = pl.Series("partition", [at.partition], pl.Int32).new_from_index(0, len(records))
+    index = pl.Series("index", [0], pl.Int32).new_from_index(0, len(records))
+    return pl.DataFrame([topics, partitions, offsets, index])
 
 
-def _decode_mixed(records: Sequence[Record], future_after: datetime | None) -> Read:
+def _decode_mixed(records: Sequence[Any], of_records: pl.DataFrame, future_after: datetime | None) -> Read:
     """Records of any encoding: those of JSON together, those of Arrow together, then put in the order of the log."""
     entries: list[Entry] = []
     places: list[int] = []  # number of the record, of each entry
@@ -127,7 +116,7 @@ def _decode_mixed(records: Sequence[Record], future_after: datetime | None) -> R
         entries += found
         places += [place] * len(found)
         indexes += range(len(found))
-    origin = _origin(records).with_row_index("place")
+    origin = of_records.with_row_index("place")
     reads = read_tables(tables, origin, future_after=future_after)
     if entries:
         of_entries = origin[places].with_columns(index=pl.Series(indexes, dtype=pl.Int32))

@@ -1,14 +1,15 @@
 """From decoded events to a checkpoint: one step of the engine, and what of it goes where. Runs in a thread."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
+from aiokafka import TopicPartition
 
 from consumers import changelog, holes, outputs
+from consumers.batches import Record
 from consumers.changelog import Kind
 from consumers.committer import Checkpoint
 from consumers.decode import decode
@@ -30,44 +31,42 @@ BEFORE_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # `now` where only refuse
 
 @dataclass(frozen=True)
 class Chunk:
-    """What one fetch brought, decoded."""
+    """Some records of a topic, decoded."""
 
+    topic: str
+    records: Sequence[Record]
+    position: int  # the offset after them
     read: Read
-    records: Sequence[Any]  # ConsumerRecords, each topic's in log order
-    positions: Mapping[str, int]  # next offset by topic
-    newest_event: Mapping[str, datetime]  # by topic
-    newest_record: Mapping[str, datetime]  # by topic: record timestamps
-    marks: pl.DataFrame  # MARKS of the last record of each topic
+    newest_event: datetime | None
+    newest_record: datetime | None  # record timestamp
+    marks: pl.DataFrame  # MARKS of the last record
 
 
 def chunk(
-    records: Mapping[str, Sequence[Any]], positions: Mapping[str, int], future_after: datetime, *, advancing: bool
+    where: TopicPartition, records: Sequence[Record], position: int, future_after: datetime, *, advancing: bool
 ) -> Chunk:
     """Decode what was fetched.
 
-    :param records: ConsumerRecords by topic, in log order
+    :param records: in log order; may be none, where only markers of transactions were passed
     :param advancing: whether `clock.advanced` moves time on
     """
-    every = [record for of_topic in records.values() for record in of_topic]
-    read = decode(every, future_after=future_after) if every else NOTHING
-    last = {topic: of_topic[-1] for topic, of_topic in records.items() if of_topic}
+    read = decode(records, at=where, future_after=future_after)
     return Chunk(
+        topic=where.topic,
+        records=records,
+        position=position,
         read=read,
-        records=every,
-        positions=positions,
-        newest_event=_newest(read.events, list(records), advancing),
-        newest_record={topic: holes.stamp(record) for topic, record in last.items()},
-        marks=holes.marks(last),
+        newest_event=_newest(read.events, advancing),
+        newest_record=holes.stamp(records[-1]) if records else None,
+        marks=holes.marks({where.topic: records[-1]} if records else {}),
     )
 
 
-def _newest(events: pl.DataFrame, topics: Sequence[str], advancing: bool) -> dict[str, datetime]:
+def _newest(events: pl.DataFrame, advancing: bool) -> datetime | None:
     if not advancing:
         events = events.filter(pl.col("kind") != EventKind.ADVANCED)
-    if len(topics) > 1:
-        return dict(events.group_by("topic").agg(pl.col("time").max()).iter_rows())
     newest = events["time"].max()
-    return {topics[0]: newest} if isinstance(newest, datetime) else {}
+    return newest if isinstance(newest, datetime) else None
 
 
 def together(chunks: Sequence[Chunk]) -> Read:
@@ -127,7 +126,7 @@ class Folder:
             frames = self._frames(delta, newest_events)
         with self.health.timed("outputs"):
             refused = pl.concat([read.refused, late])
-            records = itertools.chain.from_iterable(c.records for c in chunks)
+            records = ((c.topic, record) for c in chunks for record in c.records)
             if self.settings.verdicts == "all":
                 measured = outputs.of_measured(read.events, delta, policies, now)
                 changes = pl.concat([changes, measured])

@@ -145,9 +145,12 @@ def _short(content: bytes | None) -> bytes:
     return (content or b"")[:MOST_HEADER_BYTES]
 
 
-def records_at(refused: pl.DataFrame, records: Iterable[Any]) -> dict[tuple[str, int], Any]:
-    """The records that refused events came in, by topic and offset."""
+def records_at(refused: pl.DataFrame, records: Iterable[tuple[str, Any]]) -> dict[tuple[str, int], Any]:
+    """The records that refused events came in, by topic and offset.
+
+    :param records: with their topics
+    """
     if refused.height == 0:
         return {}
     wanted = set(refused.select("topic", "offset").iter_rows())
-    return {(r.topic, r.offset): r for r in records if (r.topic, r.offset) in wanted}
+    return {(topic, record.offset): record for topic, record in records if (topic, record.offset) in wanted}

@@ -13,12 +13,14 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError, ProducerFenced
 
+from consumers.batches import Record, fetched
 from consumers.client import Pauses, said
 from consumers.committer import Checkpoint, Committer
 from consumers.fold import Chunk, Folder, chunk
@@ -217,38 +219,41 @@ class Partition:
 
     async def _read(self) -> None:
         """Fetch and decode, at most twice as far ahead as is folded at once."""
-        shared, consumer = self._shared, self._shared.consumer
-        waiting = shared.settings.worker.batch_records
-        positions: dict[str, int] = {}
+        consumer = self._shared.consumer
+        positions: dict[TopicPartition, int] = {}
         while True:
             await self._room.wait()
             try:
-                fetched = await consumer.getmany(*self._topics, timeout_ms=250, max_records=waiting)
-                reached = {where.topic: await consumer.position(where) for where in self._topics}
+                found = await fetched(consumer, *self._topics, timeout_ms=250)
+                reached = {where: await consumer.position(where) for where in self._topics}
             except OffsetOutOfRangeError:
                 raise  # what is missing is found out when beginning anew
             except (KafkaError, IllegalStateError) as error:
                 raise MembershipLost(said(error)) from error
-            if not fetched and reached == positions:
-                continue
+            for where in self._topics:
+                if reached[where] != positions.get(where):
+                    await self._take(where, found.get(where, []), reached[where])
             positions = reached
-            with self.health.timed("decode"):
-                decoded = await self._decode(fetched, positions)
-            self._chunks.append(decoded)  # the list may be another than before the decoding
-            self.health.records += len(decoded.records)
-            if sum(len(c.records) for c in self._chunks) >= shared.share:
-                self._room.clear()
-                self._wake.set()
 
-    async def _decode(self, fetched: dict[TopicPartition, Sequence[Any]], positions: dict[str, int]) -> Chunk:
-        policies = await self._shared.policies.first()
-        future_after = self._shared.wall() + policies.newest.limits.future_skew
-        by_topic = {where.topic: fetched[where] for where in self._topics if where in fetched}
-        advancing = self._shared.settings.clock == "event"
-        decoded: Chunk = await self._shared.in_thread(
-            lambda: chunk(by_topic, positions, future_after, advancing=advancing)
-        )
-        return decoded
+    async def _take(self, where: TopicPartition, records: Sequence[Record], reached: int) -> None:
+        """Decode what was fetched of a topic, so much at once."""
+        shared = self._shared
+        at_once = shared.settings.worker.batch_records
+        policies = await shared.policies.first()
+        advancing = shared.settings.clock == "event"
+        for begin in range(0, max(len(records), 1), at_once):
+            piece = records[begin : begin + at_once]
+            position = piece[-1].offset + 1 if begin + at_once < len(records) else reached
+            future_after = shared.wall() + policies.newest.limits.future_skew
+            with self.health.timed("decode"):
+                decoded = await shared.in_thread(
+                    partial(chunk, where, piece, position, future_after, advancing=advancing)
+                )
+            self._chunks.append(decoded)  # the list may be another than before the decoding
+            self.health.records += len(piece)
+        if sum(len(c.records) for c in self._chunks) >= shared.share:
+            self._room.clear()
+            self._wake.set()
 
     # --- folding ---
 
@@ -283,9 +288,8 @@ class Partition:
         state = folder.log.state
         positions = {where.topic: state.offsets[where.topic] for where in self._topics if where.topic in state.offsets}
         for c in chunks:
-            positions |= c.positions
-            for topic, position in c.positions.items():
-                time.folded(topic, position, c.newest_event.get(topic), c.newest_record.get(topic))
+            positions[c.topic] = c.position
+            time.folded(c.topic, c.position, c.newest_event, c.newest_record)
         now = time.advance()
         policies = await self._shared.policies.first()
         ripe = now is not None and state.next_wake is not None and state.next_wake < now

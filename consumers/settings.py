@@ -176,7 +176,7 @@ class WorkerSettings(_Group):
         description="The most records a worker folds between two commits, shared by its partitions.",
     )
     batch_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=20_000, description="The most records that are taken from a partition and decoded at once."
+        default=20_000, description="The most records that are decoded at once."
     )
     accept_loss: HoleNames = Field(
         default=(),

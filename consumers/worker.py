@@ -14,6 +14,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from consumers import slots, topics
+from consumers.batches import in_batches
 from consumers.client import Pauses, consumer, persist, said, started
 from consumers.follow import ANSWER_SECONDS, stopped
 from consumers.health import PartitionHealth, RoleHealth, Status
@@ -107,7 +108,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._count = await topics.ensure(self._kafka, self._tell)
         async with AsyncExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="fold"))
-            group = await self._client(stack, group_id=self._kafka.group, **self._member())
+            group = in_batches(await self._client(stack, group_id=self._kafka.group, **self._member()))
             asker = await self._client(stack, isolation_level="read_uncommitted")
             self._shared = Shared(self._settings, self._policies, group, asker, pool, 0, 0)
             stack.push_async_callback(self._stop_partitions)
