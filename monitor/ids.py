@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from monitor.frames import INSTANT, KEY, Columns, empty
-from monitor.rows import FAN, alike_at_end, halves
+from monitor.rows import halves, to_merge
 
 _NEVER: Final = 0  # seconds since 1970
 _TIDY_SHARE: Final = 8  # of the time held, that has to be over before its keys are dropped
@@ -73,8 +73,8 @@ class Ids:
         low, high = halves(rows[self.key])
         seconds = (rows[self._time].to_physical().to_numpy() // 1_000_000).astype(np.uint32)
         self._chunks.append(_Chunk.of(low, high, seconds, [rows[name].to_numpy() for name in self._others]))
-        while (alike := alike_at_end([len(chunk.low) for chunk in self._chunks])) >= FAN:
-            self._chunks[-alike:] = [_Chunk.merged(self._chunks[-alike:])]
+        while some := to_merge([len(chunk.low) for chunk in self._chunks]):
+            self._chunks[-some:] = [_Chunk.merged(self._chunks[-some:])]
 
     def of(self, keys: pl.Series) -> pl.DataFrame:
         """The rows of those keys that are not forgotten."""

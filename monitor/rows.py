@@ -15,6 +15,7 @@ Ints = npt.NDArray[np.int64]
 Lows = npt.NDArray[np.uint64]
 
 FAN: Final = 4
+MOST_MERGED: Final = 2**20  # rows
 
 
 class _Wanted(NamedTuple):
@@ -154,8 +155,8 @@ class Rows:
         if rows.height == 0:
             return
         self._chunks.append(_Chunk.of(rows, self.key))
-        while (alike := alike_at_end([chunk.height for chunk in self._chunks])) >= FAN:
-            self._chunks[-alike:] = [_Chunk.merged(self._chunks[-alike:])]
+        while some := to_merge([chunk.height for chunk in self._chunks]):
+            self._chunks[-some:] = [_Chunk.merged(self._chunks[-some:])]
 
     def remove(self, keys: pl.Series) -> None:
         """Take out all rows of those keys."""
@@ -201,10 +202,12 @@ def halves(keys: pl.Series) -> tuple[Lows, Ints]:
     return _low(keys), (keys // 2**64).cast(pl.Int64).to_numpy()
 
 
-def alike_at_end(heights: Sequence[int]) -> int:
-    """How many of the last chunks are of the last one's order of size, or smaller."""
+def to_merge(heights: Sequence[int]) -> int:
+    """How many of the last chunks are to become one: those of the last one's order of size, or smaller, once they are
+    `FAN`; 0: none, or too much for one checkpoint to wait for."""
     sizes = [int(math.log(max(height, 1), FAN)) for height in reversed(heights)]
-    return sum(1 for _ in itertools.takewhile(lambda size: size <= sizes[0], sizes))
+    alike = sum(1 for _ in itertools.takewhile(lambda size: size <= sizes[0], sizes))
+    return alike if alike >= FAN and sum(heights[-alike:]) <= MOST_MERGED else 0
 
 
 def _low(keys: pl.Series) -> Lows:
