@@ -26,7 +26,7 @@ from consumers.fold import Chunk, Folder, chunk
 from consumers.health import PartitionHealth, Status
 from consumers.partition_time import PartitionTime, Question
 from consumers.policies import Policies
-from consumers.restore import restored
+from consumers.restore import Copy, restored
 from consumers.settings import Settings
 from consumers.state_log import StateLog
 from monitor.engine import outdated
@@ -67,21 +67,18 @@ class Shared:
         return await asyncio.get_running_loop().run_in_executor(self.pool, work, *arguments)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A state that was given up in good order: it can be used again while `sqm.state` still ends there."""
-
-    log: StateLog
-    end: int
-
-
 class Partition:
-    """See the module."""
+    """See the module.
 
-    def __init__(self, number: int, shared: Shared, health: PartitionHealth, kept: Kept | None = None) -> None:
+    :param known: its state as it was before, or a warm copy; only what `sqm.state` holds beyond it is read
+    :ivar known: at the end: the state that it gave up in good order
+    """
+
+    def __init__(self, number: int, shared: Shared, health: PartitionHealth, known: Copy | None = None) -> None:
         self.number = number
         self.health = health
-        self.kept = kept
+        self.known = known
+        self.working = False  # whether there may be a commit under way
         self._shared = shared
         self._kafka = shared.settings.kafka
         self._topics = [TopicPartition(topic, number) for topic in self._kafka.events_topics]
@@ -134,24 +131,27 @@ class Partition:
         committer = Committer(self._kafka, self.number)
         try:
             await committer.start()
-            restored_log = await self._restore()
-            first = await self._seek(restored_log)
+            self.known = copy = await self._restore()
+            first = await self._seek(copy.log)
             await self._know_policies()
-            self._begin(restored_log, first)
+            self._begin(copy.log, first)
             pauses.reset()
-            await self._work(Folder(self._shared.settings, restored_log, self.health), committer)
+            self.known, self.working = None, True
+            await self._work(Folder(self._shared.settings, copy.log, self.health), committer)
+            self.known = Copy(copy.log, committer.state_end or copy.position)
         finally:
-            self._time, self._chunks = None, []
+            self._time, self._chunks, self.working = None, [], False
             await committer.close()
 
-    async def _restore(self) -> StateLog:
-        kept, self.kept = self.kept, None
-        if kept is not None:
+    async def _restore(self) -> Copy:
+        known, self.known = self.known, None
+        if known is not None:
             state = TopicPartition(self._kafka.topic(Topic.STATE), self.number)
-            if (await self._shared.asker.end_offsets([state]))[state] == kept.end:
-                return kept.log
+            if (await self._shared.asker.end_offsets([state]))[state] == known.position:
+                log.info("restored", partition=self.number, delta=known.log.number, records=0, warm=True)
+                return known
         self.health.status = Status.RESTORING
-        return await restored(self._kafka, self.number)
+        return await restored(self._kafka, self.number, known)
 
     async def _seek(self, restored_log: StateLog) -> Question:
         """Read on from where the state ends. The group's own offsets are for others to look at.
@@ -213,8 +213,6 @@ class Partition:
             for task in (folding, reading):
                 if task.done():
                     task.result()  # raises what ended it
-            if committer.state_end is not None:
-                self.kept = Kept(folder.log, committer.state_end)
         finally:
             for task in (reading, folding):
                 task.cancel()
@@ -313,9 +311,9 @@ class Partition:
         health.committed += checkpoint.records
 
 
-async def finished(task: "asyncio.Task[None]") -> None:
-    """Wait until a stopped partition has ended, and cancel it should it not."""
-    _, pending = await asyncio.wait([task], timeout=FINISH_SECONDS)
+async def finished(partition: Partition, task: "asyncio.Task[None]") -> None:
+    """Wait until a stopped partition has ended; cancel it where there is nothing to finish, or it takes too long."""
+    _, pending = await asyncio.wait([task], timeout=FINISH_SECONDS if partition.working else 0)
     if pending:
         task.cancel()
         await asyncio.wait([task])

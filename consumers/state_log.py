@@ -99,6 +99,7 @@ class StateLog:
                 f"{self.topic}, partition {self.partition}: delta {missing[0]} of {top} is missing, and no snapshot "
                 f"holds it ({len(missing)} missing in all): the state cannot be restored from what is there"
             )
+        self.state = State()  # should a frame fail, it can be tried again
         for frame in self._newest_slices.values():
             self._apply(frame.tables())
         numbers = range(least + 1, top + 1)
