@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from consumers import slots, topics
 from consumers.assignment import Assignor, Held
-from consumers.client import Pauses, consumer, persist, said, started
+from consumers.client import HEARTBEAT_SECONDS, Pauses, consumer, persist, said, started
 from consumers.follow import ANSWER_SECONDS, stopped
 from consumers.health import PartitionHealth, RoleHealth, Status
 from consumers.partition import MembershipLost, Partition, Shared, finished
@@ -28,9 +28,6 @@ log = structlog.get_logger()
 
 ASK_SECONDS: Final = 0.25  # how often it is asked where the events topics end
 THREADS: Final = max(2, os.cpu_count() or 2)
-HEARTBEAT_SECONDS: Final = (
-    1.0  # a member hears of a rebalance with its next heartbeat; until all have, those that did rest
-)
 STANDBY_SESSION_SECONDS: Final = 10.0  # with warm copies it is quicker to take over than to wait for a restart
 
 
