@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from consumers.changelog import FrameError
 from consumers.client import Pauses, said
 from consumers.follow import Tail
+from consumers.health import RoleHealth
 from consumers.restore import Copy
 from consumers.settings import KafkaSettings
 from consumers.state_log import DeltaMissing, StateLog
@@ -23,9 +24,10 @@ log = structlog.get_logger()
 class Standby:
     """Follows `sqm.state` of the partitions that it was told to hold, in a thread, until closed."""
 
-    def __init__(self, kafka: KafkaSettings, pool: Executor) -> None:
+    def __init__(self, kafka: KafkaSettings, pool: Executor, health: RoleHealth) -> None:
         self._kafka = kafka
         self._pool = pool
+        self._health = health
         self._copies: dict[int, Copy] = {}
         self._following: asyncio.Task[None] | None = None
         self._work: asyncio.Future[None] | None = None  # in the thread
@@ -38,6 +40,7 @@ class Standby:
         """Give up those of these that it holds, as they are, and rest until `hold`."""
         await self.close()
         given = {number: self._copies.pop(number) for number in numbers if number in self._copies}
+        self._tell()
         return {number: copy for number, copy in given.items() if copy.log.settled}
 
     async def hold(self, numbers: Iterable[int], known: Mapping[int, Copy]) -> None:
@@ -46,6 +49,7 @@ class Standby:
         copies = {number: copy for number, copy in {**self._copies, **known}.items() if copy.log.settled}
         self._copies = {number: copies.get(number) or self._cold(number) for number in numbers}
         if self._copies:
+            self._tell()
             log.info("standing by", partitions=sorted(self._copies), warm=sorted(self.warm()))
             self._following = asyncio.create_task(self._follow(), name="standby")
 
@@ -57,6 +61,9 @@ class Standby:
         if self._work is not None:
             await asyncio.wait([self._work])
         self._following = self._work = None
+
+    def _tell(self) -> None:
+        self._health.warm = len(self.warm())
 
     def _cold(self, number: int) -> Copy:
         return Copy(StateLog(self._kafka.topic(Topic.STATE), number))
@@ -101,6 +108,7 @@ class Standby:
             log.error("a copy is given up", partition=tp.partition, error=str(error))
             del self._copies[tp.partition]
         else:
+            self._tell()
             if settle:
                 log.info("a copy is warm", partition=tp.partition, delta=copy.log.number)
 

@@ -105,7 +105,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             group = await self._client(stack, group_id=self._kafka.group, **self._member())
             asker = await self._client(stack, isolation_level="read_uncommitted")
             self._shared = Shared(self._settings, self._policies, group, asker, pool, 0, 0)
-            self._standby = Standby(self._kafka, stack.enter_context(ThreadPoolExecutor(1, "standby")))
+            self._standby = Standby(self._kafka, stack.enter_context(ThreadPoolExecutor(1, "standby")), self._health)
             stack.push_async_callback(self._standby.close)
             stack.push_async_callback(self._stop_partitions)
             self.joined = True

@@ -22,6 +22,7 @@ class Process:
 
     def __init__(self, number: int, settings: Settings, arguments: list[str], heard: "Queue[tuple[int, str]]") -> None:
         self.number = number
+        self.ended = False
         self._errors: IO[str] = TemporaryFile("w+")  # noqa: SIM115 - open as long as the process is
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.runs", *arguments],
@@ -52,6 +53,7 @@ class Process:
 
     def end(self) -> None:
         """Make sure that it is gone."""
+        self.ended = True
         self._process.kill()
         self._process.wait()
         self._errors.close()
@@ -78,9 +80,15 @@ class Processes:
                 number, line = self._heard.get(timeout=PATIENCE)
             except Empty:
                 raise SystemExit(f"nothing was heard for {PATIENCE:.0f} s") from None
+            if not line and self._all[number].ended:
+                continue
             if not line:
                 raise SystemExit(f"a contestant failed:\n{self._all[number].errors()}")
             yield number, json.loads(line)
+
+    def kill(self, number: int) -> None:
+        """With -9."""
+        self._all[number].end()
 
     def last_words(self) -> list[dict[str, Any]]:
         """Ask them to end; what each tells then."""
@@ -104,4 +112,5 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SQM_KAFKA__EVENTS_TOPICS": ",".join(kafka.events_topics),
         "SQM_KAFKA__GROUP": kafka.group,
         "SQM_KAFKA__PARTITIONS": str(kafka.partitions),
+        "SQM_WORKER__STANDBY": str(settings.worker.standby),
     }
