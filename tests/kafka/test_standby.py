@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from consumers import topics
+from consumers.restore import Copy, restored
 from consumers.settings import Settings
+from consumers.state_log import StateLog
+from monitor.names import Topic
 from tests.kafka.traffic import (
     at_end,
     figures,
@@ -21,6 +25,7 @@ from tests.kafka.traffic import (
     send_ends,
     until,
     worker_process,
+    working,
 )
 
 pytestmark = pytest.mark.kafka
@@ -37,6 +42,14 @@ def standing_by(settings: Settings) -> Settings:
     worker = settings.worker.model_copy(
         update={"static": True, "standby": 1, "checkpoint_seconds": 0.1, "batch_records": 100}
     )
+    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+
+
+@pytest.fixture
+def by_events(settings: Settings) -> Settings:
+    """One partition and quick commits, by the events' clock."""
+    kafka = settings.kafka.model_copy(update={"partitions": 1})
+    worker = settings.worker.model_copy(update={"checkpoint_seconds": 0.1, "batch_records": 50})
     return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
 
 
@@ -113,3 +126,26 @@ async def test_a_worker_killed_is_replaced_by_those_that_have_its_partitions_war
                 assert restores[number]["warm"]
                 assert restores[number]["records"] < restores[number]["delta"], "no more than the last ones were read"
         assert figures(replica.states) == figures(await oracle(standing_by, PARTITIONS))
+
+
+async def test_of_a_copy_only_what_it_lacks_is_read(by_events: Settings) -> None:
+    await topics.ensure(by_events.kafka)
+    async with replicated(by_events) as replica, working(by_events):
+        await send(by_events, lives(100))
+        await until(lambda: read_so_far(replica) == len(lives(100)))
+        behind = await restored(by_events.kafka, 0)
+        await send(by_events, lives(100, seed=2))
+        await send_ends(by_events, 1)
+        await until(lambda: at_end(replica, 1))
+    with capture_logs() as said:
+        caught_up = await restored(by_events.kafka, 0, behind)
+        again = await restored(by_events.kafka, 0, Copy(caught_up.log, caught_up.position))
+        lost = Copy(StateLog(by_events.kafka.topic(Topic.STATE), 0), caught_up.position + 1_000)
+        lost.log.settle()
+        anew = await restored(by_events.kafka, 0, lost)
+    expected = figures(await oracle(by_events, 1))
+    assert [figures({0: copy.log.state}) for copy in (caught_up, again, anew)] == [expected] * 3
+    first, second, third = (line for line in said if line["event"] == "restored")
+    assert 0 < first["records"] < third["records"]
+    assert (second["records"], second["warm"]) == (0, True)
+    assert not third["warm"]
