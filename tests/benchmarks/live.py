@@ -99,8 +99,8 @@ def _second(second: int, cases: int, rate: int) -> Iterator[Record]:
 class Watched:
     """Workers of one group, and what they tell of themselves (see `runs.watched`)."""
 
-    def __init__(self, settings: Settings, count: int) -> None:
-        self.processes = Processes(settings, ["watched"], count)
+    def __init__(self, settings: Settings, count: int, what: str = "watched") -> None:
+        self.processes = Processes(settings, [what], count)
         self.lines: list[tuple[int, dict[str, Any]]] = []
 
     def listen(self, until: Any) -> float:
@@ -117,6 +117,9 @@ class Watched:
 
     def since(self, at: float, what: str) -> list[tuple[int, dict[str, Any]]]:
         return [(number, line) for number, line in self.lines if line["at"] >= at and what in line]
+
+    def lags(self, since: float) -> list[float]:
+        return [lag for _, line in self.since(since, "lags") for lag in line["lags"]]
 
 
 def running(number: int, line: dict[str, Any]) -> bool:
@@ -141,13 +144,16 @@ def stall(broker: Broker, folder: Path, told: argparse.Namespace) -> None:
     settings = settings_of(broker, folder, "stall", 1)
     asyncio.run(fill(settings, told.cases))
     watched = restore(settings, "of what was filled in")
+    bystander = Watched(settings, 1, "bystander")
     begun = time.perf_counter()
     asyncio.run(traffic(settings, told.cases, told.rate, told.seconds))
     sent = told.rate // 3 * 3 * told.seconds
     watched.listen(lambda _, line: line.get("committed", 0) >= sent)
-    lags = [lag for _, line in watched.since(begun, "lags") for lag in line["lags"]]
+    bystander.listen_for(0)
+    bystander.processes.kill(0)
     folds = [line["fold"] * 1000 for _, line in watched.since(begun, "fold")]
-    console.print(f"at {told.rate:,} events/s for {told.seconds} s: the loop is late by {spread(lags)}")
+    console.print(f"at {told.rate:,} events/s for {told.seconds} s: the loop is late by {spread(watched.lags(begun))}")
+    console.print(f"a process beside it that does nothing: {spread(bystander.lags(begun))}")
     console.print(f"folding a checkpoint, in a thread: {spread(folds)}")
     watched.processes.kill(0)
     restore(settings, "after kill -9").processes.kill(0)

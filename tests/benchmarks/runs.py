@@ -1,4 +1,4 @@
-"""One process of a contestant: `python -m tests.benchmarks.runs bare RECORDS`, or `... worker`, or `... watched`.
+"""One process: `python -m tests.benchmarks.runs bare RECORDS`, or with `worker`, `watched`, `bystander`.
 
 Settings come by the environment. What was measured is printed as JSON objects, one a line.
 """
@@ -104,6 +104,15 @@ async def watched(settings: Settings) -> None:
     tell(peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, at=time.perf_counter())
 
 
+async def bystander() -> None:
+    """Does nothing, and tells how late it is all the same: what the machine's other work adds to every loop."""
+    while True:
+        before = time.perf_counter()
+        await asyncio.sleep(0.01)
+        now = time.perf_counter()
+        tell(lags=[round((now - before - 0.01) * 1000, 1)], at=now)
+
+
 def tell(**found: Any) -> None:
     """A line for who started this process."""
     print(json.dumps(found), flush=True)
@@ -115,6 +124,8 @@ def main() -> None:
     logs.configure(settings)
     if sys.argv[1] == "bare":
         tell(**asyncio.run(bare(settings, int(sys.argv[2]))))
+    elif sys.argv[1] == "bystander":
+        asyncio.run(bystander())
     elif sys.argv[1] == "watched":
         asyncio.run(watched(settings))
     else:
