@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from aiokafka import TopicPartition
@@ -20,6 +20,8 @@ from monitor.names import Topic
 
 log = structlog.get_logger()
 
+FINISH_SECONDS: Final = 1.0  # that a rebalance, in which all members rest, may wait for a copy
+
 
 class Standby:
     """Follows `sqm.state` of the partitions that it was told to hold, in a thread, until closed."""
@@ -30,7 +32,8 @@ class Standby:
         self._health = health
         self._copies: dict[int, Copy] = {}
         self._following: asyncio.Task[None] | None = None
-        self._work: asyncio.Future[None] | None = None  # in the thread
+        self._work: asyncio.Future[None] | None = None  # in the thread, on the copy of `_at`
+        self._at = 0
 
     def warm(self) -> dict[int, int]:
         """The copies that could be taken over now, with the number of the last delta in each."""
@@ -54,12 +57,14 @@ class Standby:
             self._following = asyncio.create_task(self._follow(), name="standby")
 
     async def close(self) -> None:
-        """Rest. What is under way in the thread is finished, so that no copy is left half changed."""
+        """Rest. What is under way in the thread is finished; a copy on which it takes long is given up."""
         if self._following is not None:
             self._following.cancel()
             await asyncio.wait([self._following])
         if self._work is not None:
-            await asyncio.wait([self._work])
+            _, pending = await asyncio.wait([self._work], timeout=FINISH_SECONDS)
+            if pending:
+                self._copies.pop(self._at, None)
         self._following = self._work = None
 
     def _tell(self) -> None:
@@ -79,6 +84,9 @@ class Standby:
                 self._copies = {number: self._cold(number) for number in self._copies}
             except KafkaError as error:
                 log.warning("copies are read on", error=said(error))
+            except Exception:
+                log.exception("copies are read anew")
+                self._copies = {number: self._cold(number) for number in self._copies}
             await asyncio.sleep(pauses.next())
 
     async def _read(self, pauses: Pauses) -> None:
@@ -99,7 +107,7 @@ class Standby:
             return
         position = await tail.position(tp)
         try:
-            await self._in_thread(copy, records, position, settle)
+            await self._in_thread(tp.partition, records, position, settle)
         except DeltaMissing as error:
             log.info("reading a copy anew", partition=tp.partition, why=str(error))
             self._copies[tp.partition] = self._cold(tp.partition)
@@ -112,11 +120,14 @@ class Standby:
             if settle:
                 log.info("a copy is warm", partition=tp.partition, delta=copy.log.number)
 
-    async def _in_thread(self, copy: Copy, records: Sequence[Any], position: int, settle: bool) -> None:
+    async def _in_thread(self, number: int, records: Sequence[Any], position: int, settle: bool) -> None:
+        copy = self._copies[number]
+
         def work() -> None:
             copy.take(records, position)
             if settle:
                 copy.log.settle()
 
+        self._at = number
         self._work = asyncio.get_running_loop().run_in_executor(self._pool, work)
         await asyncio.shield(self._work)

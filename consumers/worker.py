@@ -105,7 +105,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             group = await self._client(stack, group_id=self._kafka.group, **self._member())
             asker = await self._client(stack, isolation_level="read_uncommitted")
             self._shared = Shared(self._settings, self._policies, group, asker, pool, 0, 0)
-            self._standby = Standby(self._kafka, stack.enter_context(ThreadPoolExecutor(1, "standby")), self._health)
+            single = ThreadPoolExecutor(1, "standby")
+            stack.callback(single.shutdown, wait=False, cancel_futures=True)
+            self._standby = Standby(self._kafka, single, self._health)
             stack.push_async_callback(self._standby.close)
             stack.push_async_callback(self._stop_partitions)
             self.joined = True
@@ -135,6 +137,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         options: dict[str, object] = {
             "partition_assignment_strategy": (self._assignor,),
             "session_timeout_ms": int(session * 1000),
+            "rebalance_timeout_ms": int(self._kafka.session_timeout_seconds * 1000),
             "heartbeat_interval_ms": int(HEARTBEAT_SECONDS * 1000),
         }
         if worker.static:
