@@ -57,6 +57,7 @@ class _Table:
         self.places = {member: Place() for member in sorted(members)}
         self._members = members
         self._share, self._larger = divmod(len(partitions), max(1, len(members)))  # so many have one more than that
+        self._most = self._share + min(1, self._larger)
         self._folder: dict[int, str] = {}
         self._backups: Counter[tuple[str, str]] = Counter()  # copies by who folds and who copies
 
@@ -78,7 +79,7 @@ class _Table:
             load = len(self.places[member].folds)
             if load == self._share and self._larger > 0:
                 self._larger -= 1
-            elif load >= self._share + (1 if surplus else 0):
+            elif load >= (self._most + 1 if surplus else self._share):
                 continue
             self.places[member].folds.append(number)
             self._folder[number] = member
@@ -96,7 +97,7 @@ class _Table:
         def rank(member: str) -> tuple[bool, bool, int, int]:
             held, place = self._members[member], self.places[member]
             cold = number not in held.warm and number not in held.folded
-            return self._backups[folder, member] >= even, cold, len(place.folds) + len(place.copies), len(place.copies)
+            return self._backups[folder, member] >= even, cold, len(place.folds) + len(place.copies), len(place.folds)
 
         for _ in range(min(copies, len(others))):
             member = min(others, key=rank)
@@ -127,7 +128,7 @@ class Assignor(AbstractPartitionAssignor):  # type: ignore[misc]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         topics = sorted({topic for member in members.values() for topic in member.subscription})
         there = {topic: cluster.partitions_for_topic(topic) or set() for topic in topics}
-        held = {member: msgspec.json.decode(told.user_data, type=Held) for member, told in members.items()}
+        held = {member: msgspec.json.decode(told.user_data or b"{}", type=Held) for member, told in members.items()}
         given = places(set().union(*there.values()), held, self._copies)
         return {
             member: ConsumerProtocolMemberAssignment(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.frames import KEY
-from monitor.rows import Rows, part_of
+from monitor.rows import FAN, MOST_MERGED, Rows, part_of, to_merge
 
 COLUMNS = {"key": KEY, "n": pl.Int64()}
 
@@ -81,3 +81,17 @@ def test_parts_hold_every_row_once_and_where_it_is_told(pairs: list[tuple[int, i
     assert sorted(row for part in parts for row in part.rows()) == sorted(p for p in pairs if p[0] not in gone)
     for number, part in enumerate(parts):
         assert set(part.select(part_of("key", 2**bits)).to_series()) <= {number}
+
+
+@given(st.lists(st.integers(1, MOST_MERGED // 2), max_size=60))
+def test_chunks_are_merged_up_to_what_one_checkpoint_can_wait_for(heights: list[int]) -> None:
+    held: list[int] = []
+    for height in heights:
+        held.append(height)
+        while some := to_merge(held):
+            held[-some:] = [sum(held[-some:])]
+    assert sum(held) == sum(heights)
+    assert all(height <= MOST_MERGED for height in held)
+    assert to_merge([1] * FAN) == FAN
+    assert to_merge([MOST_MERGED // FAN] * FAN) == FAN
+    assert to_merge([MOST_MERGED // FAN + 1] * FAN) == 0
