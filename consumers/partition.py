@@ -35,6 +35,7 @@ from monitor.names import Topic
 log = structlog.get_logger()
 
 FINISH_SECONDS: Final = 10.0  # what a commit under way may take when the partition is revoked
+FETCH_RECORDS: Final = 4_000  # some 8 ms of the event loop
 BEAT_SHARE: Final = 0.05  # seconds between two beats for each partition of the worker
 
 
@@ -223,12 +224,11 @@ class Partition:
     async def _read(self) -> None:
         """Fetch and decode, at most twice as far ahead as is folded at once."""
         shared, consumer = self._shared, self._shared.consumer
-        waiting = shared.settings.worker.batch_records
         positions: dict[str, int] = {}
         while True:
             await self._room.wait()
             try:
-                fetched = await consumer.getmany(*self._topics, timeout_ms=250, max_records=waiting)
+                fetched = await self._fetch()
                 reached = {where.topic: await consumer.position(where) for where in self._topics}
             except OffsetOutOfRangeError:
                 raise  # what is missing is found out when beginning anew
@@ -244,6 +244,22 @@ class Partition:
             if sum(len(c.records) for c in self._chunks) >= shared.share:
                 self._room.clear()
                 self._wake.set()
+
+    async def _fetch(self) -> dict[TopicPartition, Sequence[Any]]:
+        """What has come, in steps: aiokafka makes its records in the event loop, which has more to do."""
+        most, wait = self._shared.settings.worker.batch_records, 250
+        fetched: dict[TopicPartition, list[Any]] = {where: [] for where in self._topics}
+        while (room := most - sum(map(len, fetched.values()))) > 0:
+            step = await self._shared.consumer.getmany(
+                *self._topics, timeout_ms=wait, max_records=min(room, FETCH_RECORDS)
+            )
+            if not step:
+                break
+            for where, records in step.items():
+                fetched[where] += records
+            wait = 0
+            await asyncio.sleep(0)
+        return {where: records for where, records in fetched.items() if records}
 
     async def _decode(self, fetched: dict[TopicPartition, Sequence[Any]], positions: dict[str, int]) -> Chunk:
         policies = await self._shared.policies.first()

@@ -91,8 +91,7 @@ async def traffic(settings: Settings, cases: int, rate: int, seconds: int) -> No
 def _second(second: int, cases: int, rate: int) -> Iterator[Record]:
     now = datetime.now(UTC)
     for n in range(second * rate // 3, (second + 1) * rate // 3):
-        if n < cases:
-            yield went_on(n, 3, "resolved", now, {"outcome": "solved"})
+        yield went_on(n, 3, "resolved", now, {"outcome": "solved"})
         yield from list(opened(cases + n, now - timedelta(minutes=11)))[:2]
 
 
