@@ -22,7 +22,7 @@ test: .venv/stamp ## Linters, strict types, import rules, all tests
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-bench: .venv/stamp ## Speed against a bare Kafka read loop
+bench: .venv/stamp ## Speed beside a bare Kafka read loop and Kafka Streams
 	$(BIN)/python -m tests.benchmarks
 
 docs: .venv/stamp ## The generated reference pages

@@ -16,6 +16,7 @@ from monitor.policy import PolicySet
 from monitor.slas.burning import burning
 from monitor.slas.burning import states as sla_states
 from monitor.slas.corrections import corrected
+from monitor.split import SplitCases
 from monitor.state import State
 from monitor.windows import read
 
@@ -38,12 +39,19 @@ class Board:
 
 
 def make(
-    states: Mapping[int, State], alerts: pl.DataFrame, policies: PolicySet, wall: datetime, *, follows_events: bool
+    states: Mapping[int, State],
+    alerts: pl.DataFrame,
+    policies: PolicySet,
+    wall: datetime,
+    *,
+    follows_events: bool,
+    split: SplitCases | None = None,
 ) -> Board | None:
     """The board of these states; None while no partition has a time.
 
     :param alerts: ALERTS, all that are remembered
     :param follows_events: `clock: event`: time is the newest event's, and nothing waits for answers on their way
+    :param split: the cases that came through several partitions
     """
     found = figures(states, policies)
     if found is None:
@@ -52,7 +60,9 @@ def make(
     clocks, chances = foretell(states, policies, found.now, grace)
     pairs = burning(found.judgements, newest, found.now)
     revised = corrected(states, newest, found.now)
-    slas = items.sla_items(found.judgements, pairs, sla_states(found.judgements, pairs, newest), revised, newest)
+    holes = pl.concat([state.holes for state in states.values()])
+    of_slas = sla_states(found.judgements, pairs, newest)
+    slas = items.sla_items(found.judgements, pairs, of_slas, revised, holes, newest)
     shown = items.alert_items(alerts)
     services = items.service_items(slas, shown, found.standing, _open_cases(states, policies, found.now), found.now)
     return Board(
@@ -66,7 +76,7 @@ def make(
         slas=slas,
         services=services,
         alerts=shown,
-        ledger=ledger_item(states, found.now if follows_events else wall, follows_events=follows_events),
+        ledger=ledger_item(states, found.now if follows_events else wall, follows_events=follows_events, split=split),
     )
 
 

@@ -15,6 +15,7 @@ from api.metrics import Exposition
 from api.problems import Problem
 from api.rejected import Rejected
 from api.stream import Broadcast
+from consumers.backlog import Backlog
 from consumers.policies import Policies
 from consumers.replica import OnAlert, OnDelta, Rate
 from consumers.settings import Settings
@@ -34,6 +35,9 @@ class Source(Protocol):
     @property
     def alerts(self) -> pl.DataFrame: ...
 
+    @property
+    def halts(self) -> dict[int, str]: ...
+
     def reading(self) -> AbstractContextManager[Mapping[int, State]]: ...
 
 
@@ -47,6 +51,7 @@ class Context:
     rejected: Rejected = field(default_factory=Rejected)
     health: Health = field(default_factory=Health)
     stream: Broadcast = field(default_factory=Broadcast)
+    backlog: Backlog = field(default_factory=Backlog)
     recent: Recent = field(default_factory=Recent)
     board: Board | None = None
     exposition: Exposition = field(default_factory=lambda: Exposition(bytes))
@@ -57,11 +62,18 @@ class Context:
         :param board: the newest one; None: the one in place
         """
         said = self.health.troubles()
+        if halts := self.replica.halts:
+            said.setdefault("worker", "; ".join(halts.values()))
         if not self.replica.caught_up:
             said.setdefault("replica", "the state is being restored from Kafka")
         elif (board or self.board) is None:
             said.setdefault("figures", "the first figures are being made")
         return said
+
+    def catching_up(self) -> str | None:
+        """How far the workers are behind and how long that will last, in words; None while they keep up."""
+        left = self.backlog.left()
+        return None if left is None else str(left)
 
 
 def _context(request: Request) -> Context:

@@ -81,6 +81,13 @@ FAMILIES: Final[Mapping[str, Family]] = {
     Metric.LEDGER_BALANCED: Family(
         "gauge", (), "", "1 while read = counted + duplicate + late + rejected and opened = closed + open."
     ),
+    Metric.LEDGER_HOLES: Family(
+        "gauge", (), "", "Holes in the events topics that were accepted: records that are gone; it never falls."
+    ),
+    Metric.LEDGER_MISSING: Family("gauge", (), "", "Records that these holes lack, as far as it can be told."),
+    Metric.CASES_SPLIT: Family(
+        "gauge", (), "", "Cases whose events came through several partitions, each of which judges a part of them."
+    ),
     Metric.EVENT_LAG: Family("gauge", ("partition",), "", "Wall clock minus the instant up to which cases are judged."),
     Metric.CURRENT_SHARE: Family("gauge", (), "", "Share of the partitions that keep up with their topic."),
     Metric.ALERTS_ACTIVE: Family("gauge", ("alert", "severity", "sla"), "by", "Alerts that fire, by kind."),
@@ -92,6 +99,9 @@ FAMILIES: Final[Mapping[str, Family]] = {
     Metric.BUILD_INFO: Family("gauge", ("version",), "", "The program that serves this; always 1."),
     Metric.ROLE_STATUS: Family("gauge", ("role", "status"), "", "1 for the status that a role of this process has."),
     Metric.WORKER_LAG: Family("gauge", ("partition",), "", "Records between what was committed and the topic's end."),
+    Metric.WORKER_HALTED: Family(
+        "gauge", ("partition",), "", "1 for a partition that halted: somebody has to decide; /readyz says why."
+    ),
     Metric.WORKER_LAST_COMMIT: Family("gauge", ("partition",), "", "When the partition was last committed."),
     Metric.WORKER_RECORDS: Family("counter", ("partition",), "", "Records taken from Kafka since the start."),
     Metric.WORKER_STAGE: Family(

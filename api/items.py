@@ -10,6 +10,7 @@ import polars as pl
 from api.lists import Item
 from api.shapes import instant, instant_text, labels_of, seconds
 from monitor.frames import ALERTS, JUDGEMENTS, PAIRS
+from monitor.holes import touching
 from monitor.names import LABELS, AlertState, Judged, SlaState
 from monitor.policy import CalendarPeriod, IndicatorMeasure, PolicyVersion, Sla
 from monitor.policy.durations import format_span, parse_span
@@ -21,7 +22,12 @@ _Key = tuple[str | None, ...]
 
 
 def sla_items(
-    judgements: pl.DataFrame, pairs: pl.DataFrame, states: pl.DataFrame, corrected: pl.DataFrame, version: PolicyVersion
+    judgements: pl.DataFrame,
+    pairs: pl.DataFrame,
+    states: pl.DataFrame,
+    corrected: pl.DataFrame,
+    holes: pl.DataFrame,
+    version: PolicyVersion,
 ) -> list[Item]:
     """One dict for each objective and combination of its `by`, the worst first.
 
@@ -29,6 +35,7 @@ def sla_items(
     :param pairs: PAIRS of the same objectives
     :param states: (sla, labels) -> state, see `burning.states`
     :param corrected: CORRECTED
+    :param holes: HOLES of all partitions
     """
     slas = {sla.id: sla for sla in version.slas}
     burns: dict[_Key, list[Item]] = {}
@@ -38,7 +45,9 @@ def sla_items(
     for further in (states, corrected):
         periods = periods.join(further, on=["sla", *LABELS], how="left", nulls_equal=True, maintain_order="left")
     items = [
-        _sla_item(row, slas[row["sla"]], burns.get(_key(row), [])) for row in periods.to_dicts() if row["sla"] in slas
+        _sla_item(row, slas[row["sla"]], burns.get(_key(row), []), touching(holes, row["from"]))
+        for row in periods.to_dicts()
+        if row["sla"] in slas
     ]
     return sorted(items, key=sla_order)
 
@@ -53,7 +62,7 @@ def _key(row: Mapping[str, Any]) -> _Key:
     return (row["sla"], *(row[label] for label in LABELS))
 
 
-def _sla_item(row: Mapping[str, Any], sla: Sla, burn: list[Item]) -> Item:
+def _sla_item(row: Mapping[str, Any], sla: Sla, burn: list[Item], holes: int) -> Item:
     period = sla.period
     return {
         "id": sla.id,
@@ -68,6 +77,7 @@ def _sla_item(row: Mapping[str, Any], sla: Sla, burn: list[Item]) -> Item:
         "good": row["good"],
         "bad": row["bad"],
         "corrected": row["corrected"] or 0,
+        "holes": holes,
         "compliance": row["compliance"],
         "budget_left": row["budget_left"],
         "value": row["value"],

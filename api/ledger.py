@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from monitor.cells.sums import measure_of_key, with_series, without_bin
 from monitor.cells.tiers import ALL_TIME
 from monitor.frames import MEASURE
 from monitor.names import LEDGER
+from monitor.split import SplitCases
 from monitor.state import State
 from monitor.summary import REJECTED
 
@@ -23,16 +24,28 @@ _CODES: Final = {MEASURE.categories.to_list().index(f"case.{name}"): name for na
 _COUNTERS: Final = tuple(dict.fromkeys((*LEDGER, "corrected")))
 
 
-def ledger_item(states: Mapping[int, State], clock: datetime | None, *, follows_events: bool) -> Item:
+def ledger_item(
+    states: Mapping[int, State], clock: datetime | None, *, follows_events: bool, split: SplitCases | None = None
+) -> Item:
     """`/v1/ledger`.
 
     :param clock: what the partitions' `now` is held against: wall time, or with `clock: event` the greatest `now`
     :param follows_events: whether it is the latter; then a partition keeps up that stands where the others do
+    :param split: the cases that came through several partitions
     """
     behind = timedelta(0) if follows_events else CURRENT
     partitions = [_partition(number, state, clock, behind) for number, state in sorted(states.items())]
     share = sum(p["current"] for p in partitions) / len(partitions) if partitions else 1.0
-    return {**_added_up(partitions), "current_share": share, "partitions": partitions}
+    cases = split if split is not None else SplitCases()
+    return {
+        **_added_up(partitions),
+        "missing_records": sum(hole["missing"] or 0 for p in partitions for hole in p["holes"]),
+        "holes": sum(len(p["holes"]) for p in partitions),
+        "cases_split": cases.count,
+        "split_cases": [{"case": each.case, "partitions": list(each.partitions)} for each in cases.first],
+        "current_share": share,
+        "partitions": partitions,
+    }
 
 
 def _partition(number: int, state: State, clock: datetime | None, behind: timedelta) -> Item:
@@ -50,11 +63,16 @@ def _partition(number: int, state: State, clock: datetime | None, behind: timede
         "rejected_by_reason": reasons,
         "now": instant(state.now),
         "newest_event": instant(state.newest_event),
+        "holes": [_hole(row) for row in state.holes.iter_rows(named=True)],
         "dedup_horizon_seconds": None if kept_from is None or newest is None else (newest - kept_from).total_seconds(),
         "offsets": dict(sorted(state.offsets.items())),
         "lag_seconds": None if lag is None else lag.total_seconds(),
         "current": lag is not None and lag <= behind,
     }
+
+
+def _hole(row: Mapping[str, Any]) -> Item:
+    return {name: instant(value) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def _case_counts(state: State) -> dict[str, int]:

@@ -160,6 +160,9 @@ def of_ledger(ledger: Mapping[str, Any]) -> Iterator[Part]:
     yield _one(Metric.CORRECTED, ledger["corrected"])
     yield _one(Metric.SERIES_OVERFLOWED, ledger["overflowed"])
     yield _one(Metric.LEDGER_BALANCED, int(ledger["balanced"]))
+    yield _one(Metric.LEDGER_HOLES, ledger["holes"])
+    yield _one(Metric.LEDGER_MISSING, ledger["missing_records"])
+    yield _one(Metric.CASES_SPLIT, ledger["cases_split"])
     yield _one(Metric.CURRENT_SHARE, ledger["current_share"])
     yield many(Metric.EVENT_LAG, "partition", {str(p["partition"]): p["lag_seconds"] for p in ledger["partitions"]})
 

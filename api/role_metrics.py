@@ -29,6 +29,7 @@ class RoleCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         status = _gauge(Name.ROLE_STATUS)
         lag, committed = _gauge(Name.WORKER_LAG), _gauge(Name.WORKER_LAST_COMMIT)
+        halted = _gauge(Name.WORKER_HALTED)
         records, spent = _counter(Name.WORKER_RECORDS), _counter(Name.WORKER_STAGE)
         deliveries = _counter(Name.DELIVERIES)
         for role in self._roles:
@@ -37,8 +38,9 @@ class RoleCollector(Collector):
             for (receiver, result), n in list(role.deliveries.items()):
                 deliveries.add_metric([receiver, result], n)
             for partition in list(role.partitions.values()):
+                halted.add_metric([str(partition.partition)], float(partition.status == Status.HALTED))
                 _add_partition(partition, lag, committed, records, spent)
-        return [family for family in (status, lag, committed, records, spent, deliveries) if family.samples]
+        return [family for family in (status, lag, halted, committed, records, spent, deliveries) if family.samples]
 
 
 def _add_partition(

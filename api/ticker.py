@@ -34,6 +34,7 @@ from monitor.frames import ALERTS
 from monitor.names import LABELS
 from monitor.policy import PolicySet
 from monitor.running import as_of_now
+from monitor.split import SplitCases
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +65,10 @@ class Ticker:
         self._number = 0
         self._trouble: str | None = None
         self._news = News()
+        self._split = SplitCases()
         context.health.watch("figures", lambda: self._trouble)
         context.replica.on_alert.append(self._news.on_alert)
-        context.replica.on_delta.append(self._news.on_delta)
+        context.replica.on_delta += [self._news.on_delta, self._split.changed]
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -114,7 +116,8 @@ class Ticker:
         told = self._news.take(VERDICTS_SENT)
         with context.replica.reading() as held:
             states = dict(held)
-            board = boards.make(states, alerts, policies, wall, follows_events=follows)
+            self._split.look(states)
+            board = boards.make(states, alerts, policies, wall, follows_events=follows, split=self._split)
             if board is None:
                 return _Made(None, self._exposition(), [], b"")
             changed = verdicts.with_labels(told.verdicts, states)
@@ -143,6 +146,7 @@ class Ticker:
             "now": instant(board.now),
             "ready": not troubles,
             "troubles": troubles,
+            "catching_up": self._context.catching_up(),
             "current_share": board.ledger["current_share"],
             "lag_seconds": max(lags, default=None),
             "rate_per_second": round(rate, 1),

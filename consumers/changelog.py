@@ -8,6 +8,7 @@ limit. Each record begins with a header: what it is, of which format, which part
 | delta | `delta/<number>/<part>` | what one commit changed; numbers count up by one |
 | slice | `slice/<slice>/<part>` | one slice of a snapshot, as it was after the delta of that number |
 | beat | `beat/<part>` | time and offsets, where a commit changed nothing else; with the last delta's number |
+| halt | `halt/<part>` | why the partition stands still, for others to read; a tombstone once it goes on |
 """
 
 import io
@@ -41,19 +42,30 @@ _LEVEL: Final = 1
 READING: Final = "reading"
 READING_COLUMNS: Final[Columns] = {"topic": pl.String(), "newest": pl.Datetime("us", "UTC")}
 
+HALT: Final = "halt"
+HALT_COLUMNS: Final[Columns] = {"detail": pl.String()}
+
 _COLUMNS: Final[Mapping[str, Columns]] = {
     **{name: table.columns for name, table in TABLES.items()},
     TIER_CELLS: TIER_ROWS,
     READING: READING_COLUMNS,
+    HALT: HALT_COLUMNS,
 }
 
 Tables = Mapping[str, pl.DataFrame]
 
 
 class FrameError(Exception):
-    """A frame that cannot be used; the message says where it stands and what is wrong with it."""
+    """A frame that cannot be used; the message says where it stands and what is wrong with it.
+
+    :param offset: where in its partition, as far as that can be told
+    """
 
     retriable = False
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        super().__init__(message)
+        self.offset = offset
 
 
 class FrameDamaged(FrameError):
@@ -72,6 +84,7 @@ class Kind(IntEnum):
     DELTA = 0
     SLICE = 1
     BEAT = 2
+    HALT = 3
 
 
 class Place(NamedTuple):
@@ -110,6 +123,8 @@ def key(kind: Kind, part: int, *, slice_number: int = 0, number: int = 0) -> byt
             return b"slice/%d/%d" % (slice_number, part)
         case Kind.BEAT:
             return b"beat/%d" % part
+        case Kind.HALT:
+            return b"halt/%d" % part
 
 
 def encode(
@@ -130,23 +145,24 @@ def encode(
 def header(value: bytes, place: Place) -> Header:
     """The head of a record, checked. Raises FrameDamaged, NewerFormat, OlderFormat."""
     if len(value) < _HEADER_BYTES or value[:4] != MAGIC:
-        raise FrameDamaged(f"{place}: this is no frame of sqm's state ({len(value)} bytes)")
+        raise FrameDamaged(f"{place}: this is no frame of sqm's state ({len(value)} bytes)", place.offset)
     _, version, kind, slice_number, part, parts, number = _HEAD.unpack_from(value)
     if version > FORMAT:
         raise NewerFormat(
-            f"{place}: the state was written in format {version}, by a newer sqm; this one reads up to {FORMAT}"
+            f"{place}: the state was written in format {version}, by a newer sqm; this one reads up to {FORMAT}",
+            place.offset,
         )
     (checksum,) = _CHECKSUM.unpack_from(value, _HEAD.size)
     seed = xxhash.xxh3_64_intdigest(value[: _HEAD.size])
     if checksum != xxhash.xxh3_64_intdigest(memoryview(value)[_HEADER_BYTES:], seed=seed):
-        raise FrameDamaged(f"{place}: the frame is damaged, its checksum does not fit its bytes")
+        raise FrameDamaged(f"{place}: the frame is damaged, its checksum does not fit its bytes", place.offset)
     if version < OLDEST:
         raise OlderFormat(
-            f"{place}: the state was written in format {version}, before the first release; this sqm reads {FORMAT}: "
-            f"delete the topic {place.topic} and start again, the state is made anew from the events"
+            f"{place}: the state was written in format {version}, before the first release; this sqm reads {FORMAT}",
+            place.offset,
         )
     if kind not in tuple(Kind) or part >= parts:
-        raise FrameDamaged(f"{place}: the frame's header makes no sense")
+        raise FrameDamaged(f"{place}: the frame's header makes no sense", place.offset)
     return Header(Kind(kind), slice_number, part, parts, number)
 
 
@@ -159,7 +175,7 @@ def decode(values: list[bytes], place: Place) -> dict[str, pl.DataFrame]:
         packed = bytes(cramjam.zstd.decompress(b"".join(value[_HEADER_BYTES:] for value in values)))
         return {name: conform(rows, _COLUMNS[name]) for name, rows in _unpack(packed)}
     except (cramjam.DecompressionError, pl.exceptions.PolarsError, struct.error, OSError, KeyError) as error:
-        raise FrameDamaged(f"{place}: the frame's tables cannot be read ({error})") from error
+        raise FrameDamaged(f"{place}: the frame's tables cannot be read ({error})", place.offset) from error
 
 
 def _pack(tables: Tables) -> bytes:

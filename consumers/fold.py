@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from consumers import changelog, outputs
+from consumers import changelog, holes, outputs
 from consumers.changelog import Kind
 from consumers.committer import Checkpoint
 from consumers.decode import decode
@@ -18,8 +18,11 @@ from consumers.snapshots import Snapshots
 from consumers.state_log import StateLog, reading_table
 from monitor import engine
 from monitor.events import NOTHING, Read
+from monitor.frames import empty
+from monitor.holes import MARKS
 from monitor.names import Kind as EventKind
 from monitor.policy import PolicySet
+from monitor.sealing import seal
 from monitor.state import Delta
 
 BEFORE_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # `now` where only refused events were read so far
@@ -34,6 +37,7 @@ class Chunk:
     positions: Mapping[str, int]  # next offset by topic
     newest_event: Mapping[str, datetime]  # by topic
     newest_record: Mapping[str, datetime]  # by topic: record timestamps
+    marks: pl.DataFrame  # MARKS of the last record of each topic
 
 
 def chunk(
@@ -46,13 +50,14 @@ def chunk(
     """
     every = [record for of_topic in records.values() for record in of_topic]
     read = decode(every, future_after=future_after) if every else NOTHING
-    stamps = {topic: of_topic[-1].timestamp for topic, of_topic in records.items() if of_topic}
+    last = {topic: of_topic[-1] for topic, of_topic in records.items() if of_topic}
     return Chunk(
         read=read,
         records=every,
         positions=positions,
         newest_event=_newest(read.events, list(records), advancing),
-        newest_record={topic: datetime.fromtimestamp(ms / 1000, UTC) for topic, ms in stamps.items()},
+        newest_record={topic: holes.stamp(record) for topic, record in last.items()},
+        marks=holes.marks(last),
     )
 
 
@@ -112,8 +117,12 @@ class Folder:
                 offsets=positions,
                 forgets=not follows_events,
             )
+        marks = pl.concat([c.marks for c in chunks]) if chunks else empty(MARKS)
+        if marks.height:
+            delta["marks"] = marks.unique("topic", keep="last", maintain_order=True)
         with self.health.timed("apply"):
             self.log.state.apply(delta)
+            seal(self.log.state)
         with self.health.timed("encode"):
             frames = self._frames(delta, newest_events)
         with self.health.timed("outputs"):

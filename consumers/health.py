@@ -62,9 +62,9 @@ class RoleHealth:
         """Why this role's figures cannot be trusted now, in a sentence; None when they can."""
         if self.status != Status.RUNNING:
             return self.detail or f"the {self.role} is {self.status}"
-        for partition in self.partitions.values():
-            if partition.detail:
-                return partition.detail
+        details = dict.fromkeys(p.detail for p in self.partitions.values() if p.detail)
+        if details:
+            return "; ".join(details)
         restoring = [p.partition for p in self.partitions.values() if p.status != Status.RUNNING]
         if restoring:
             return f"the {self.role} is restoring {len(restoring)} of {len(self.partitions)} partitions"

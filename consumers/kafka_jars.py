@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -44,9 +44,9 @@ def quiet(done: int, total: int) -> None:
     """A progress that shows nothing."""
 
 
-def locked() -> list[Jar]:
-    """The jars that `kafka.lock` names."""
-    lines = (line for line in LOCK.read_text().splitlines() if line and not line.startswith("#"))
+def locked(lock: Path = LOCK) -> list[Jar]:
+    """The jars that a lock names, that of the broker unless told otherwise."""
+    lines = (line for line in lock.read_text().splitlines() if line and not line.startswith("#"))
     return [Jar(coordinate, digest, int(size)) for coordinate, digest, size in map(str.split, lines)]
 
 
@@ -62,13 +62,13 @@ def cache_dir() -> Path:
     return Path(base) / "sqm"
 
 
-def classpath(cache: Path | None = None, progress: Progress = quiet) -> list[Path]:
-    """Paths of all locked jars; those not yet in the cache are downloaded and verified first.
+def classpath(cache: Path | None = None, progress: Progress = quiet, jars: Sequence[Jar] | None = None) -> list[Path]:
+    """Paths of `jars` (the broker's unless told otherwise); those not yet in the cache are downloaded and verified.
 
     A jar gets its name only once it is whole and its digest is right, so a broken download never stays.
     Raises KafkaUnavailable when one cannot be had.
     """
-    jars = locked()
+    jars = locked() if jars is None else jars
     folder = (cache or cache_dir()) / f"kafka-{kafka_version()}"
     missing = [jar for jar in jars if not _present(folder / jar.name, jar)]
     if missing:
@@ -121,7 +121,7 @@ def _fetch_one(maven: MavenContext, jar: Jar, folder: Path) -> None:
         ) from error
     if hashlib.sha256(got.read_bytes()).hexdigest() != jar.sha256:
         raise KafkaUnavailable(
-            f"what came for {jar.coordinate} is not the file that kafka.lock names (its SHA-256 differs): "
+            f"what came for {jar.coordinate} is not the file that the lock names (its SHA-256 differs): "
             "try again, or name a running broker with SQM_KAFKA__BOOTSTRAP"
         )
     got.replace(folder / jar.name)

@@ -1,6 +1,6 @@
 """What a commit tells others: changed verdicts and refused events as Kafka messages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json")
 VERDICT_TYPE: Final = "sqm.verdict"  # a verdict event's type is `sqm.verdict.<change>`
 MOST_VALUE_BYTES: Final = 900_000  # of a refused record: more is cut, so that a broker's limit cannot hold it up
 MOST_HEADER_BYTES: Final = 1_000
+MOST_HEADERS: Final = 32  # of a refused record that are kept
 _TIME: Final = "%Y-%m-%dT%H:%M:%S%.3fZ"
 
 
@@ -115,8 +116,7 @@ def rejected(refused: pl.DataFrame, records: Mapping[tuple[str, int], Any]) -> l
         if key is not None and len(key) > MOST_HEADER_BYTES:
             headers.append(("sqm-key-bytes", b"%d" % len(key)))
             key = key[:MOST_HEADER_BYTES]
-        original = [(name, _short(content)) for name, content in record.headers if not name.startswith("sqm-")]
-        messages.append(Message(key, value, [*headers, *original]))
+        messages.append(Message(key, value, [*headers, *_original(record.headers)]))
     return messages
 
 
@@ -131,6 +131,14 @@ def _why(row: Mapping[str, Any], *, again: bool) -> list[tuple[str, bytes]]:
     if again:
         headers.append(("sqm-value", b"with an earlier message of this offset"))
     return headers
+
+
+def _original(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
+    """The record's own headers, those that are kept, and how many are not."""
+    own = [(name, content) for name, content in headers if not name.startswith("sqm-")]
+    kept = [(name[:MOST_HEADER_BYTES], _short(content)) for name, content in own[:MOST_HEADERS]]
+    left_out = len(own) - len(kept)
+    return [*kept, ("sqm-headers-left-out", b"%d" % left_out)] if left_out else kept
 
 
 def _short(content: bytes | None) -> bytes:

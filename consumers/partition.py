@@ -19,16 +19,16 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError, ProducerFenced
 
-from consumers.changelog import FrameError
 from consumers.client import Pauses, said
 from consumers.committer import Checkpoint, Committer
 from consumers.fold import Chunk, Folder, chunk
 from consumers.health import PartitionHealth, Status
+from consumers.holes import Halt
 from consumers.partition_time import PartitionTime, Question
 from consumers.policies import Policies
-from consumers.restore import Copy, restored
+from consumers.restore import Copy
+from consumers.resume import Resume, Resumed
 from consumers.settings import Settings
-from consumers.state_log import StateLog
 from monitor.engine import outdated
 from monitor.names import Topic
 
@@ -39,10 +39,10 @@ FETCH_RECORDS: Final = 4_000  # some 8 ms of the event loop
 BEAT_SHARE: Final = 0.05  # seconds between two beats for each partition of the worker
 
 
-class Hole(Exception):
-    """Events that should be read next are not there; the message says how many and which."""
+class EndFell(Exception):
+    """An events topic ends before where it ended: what is left of it is found out when beginning anew."""
 
-    retriable = False
+    retriable = True
 
 
 class MembershipLost(Exception):
@@ -88,6 +88,8 @@ class Partition:
         self._room = asyncio.Event()
         self._chunks: list[Chunk] = []
         self._time: PartitionTime | None = None
+        self._asked: Question | None = None
+        self._fell: EndFell | None = None
 
     async def run(self) -> None:
         """Work until stopped. Raises MembershipLost; other failures are tried again, or halt this partition."""
@@ -95,7 +97,7 @@ class Partition:
         while not self._stopping:
             try:
                 await self._live(pauses)
-            except (FrameError, Hole) as error:
+            except Halt as error:
                 self._ail(Status.HALTED, str(error))
                 log.error("halted", partition=self.number, error=str(error))
                 return
@@ -103,7 +105,7 @@ class Partition:
                 if self._stopping:
                     return
                 raise MembershipLost(f"partition {self.number} was taken over: {said(error)}") from error
-            except KafkaError as error:
+            except (KafkaError, EndFell) as error:
                 self._ail(Status.RESTORING, f"partition {self.number} begins anew: {said(error)}")
                 log.warning("partition begins anew", partition=self.number, error=repr(error))
             except Exception as error:
@@ -119,9 +121,21 @@ class Partition:
 
     def asked(self, question: Question) -> None:
         """The ends of the topics, by topic, were asked for."""
-        if self._time is not None:
-            self._time.asked(question)
-            self.health.lag = self._time.lag
+        if self._time is None:
+            return
+        self._look_for_fallen_ends(question)
+        self._time.asked(question)
+        self.health.lag = self._time.lag
+
+    def _look_for_fallen_ends(self, question: Question) -> None:
+        before, self._asked = self._asked, question
+        if before is None or question.at <= before.at:  # answers may overtake one another
+            return
+        for topic, end in question.ends.items():
+            if end < before.ends.get(topic, end):
+                was = before.ends[topic]
+                self._fell = EndFell(f"{topic}, partition {self.number} ended at offset {was} and ends at {end} now")
+                self._wake.set()
 
     def _ail(self, status: Status, detail: str) -> None:
         self.health.status, self.health.detail, self.health.current = status, detail, False
@@ -132,62 +146,31 @@ class Partition:
         committer = Committer(self._kafka, self.number)
         try:
             await committer.start()
-            self.known = copy = await self._restore()
-            first = await self._seek(copy.log)
+            resumed = await self._resume(committer)
+            self.known = Copy(resumed.log, committer.state_end or resumed.position)
             await self._know_policies()
-            self._begin(copy.log, first)
+            self._begin(resumed)
             pauses.reset()
             self.known, self.working = None, True
-            await self._work(Folder(self._shared.settings, copy.log, self.health), committer)
-            self.known = Copy(copy.log, committer.state_end or copy.position)
+            await self._work(Folder(self._shared.settings, resumed.log, self.health), committer)
+            self.known = Copy(resumed.log, committer.state_end or resumed.position)
         finally:
             self._time, self._chunks, self.working = None, [], False
             await committer.close()
 
-    async def _restore(self) -> Copy:
+    async def _resume(self, committer: Committer) -> Resumed:
+        """The state, and the consumer set to read on from where it ends."""
+        shared = self._shared
         known, self.known = self.known, None
-        if known is not None:
-            state = TopicPartition(self._kafka.topic(Topic.STATE), self.number)
-            if (await self._shared.asker.end_offsets([state]))[state] == known.position:
-                log.info("restored", partition=self.number, delta=known.log.number, records=0, warm=True)
-                return known
         self.health.status = Status.RESTORING
-        return await restored(self._kafka, self.number, known)
-
-    async def _seek(self, restored_log: StateLog) -> Question:
-        """Read on from where the state ends. The group's own offsets are for others to look at.
-
-        Answers where the topics end now, so that time is known from the first commit on.
-        """
-        asker, consumer = self._shared.asker, self._shared.consumer
-        asked_at = self._shared.wall()
-        begins, ends = await asker.beginning_offsets(self._topics), await asker.end_offsets(self._topics)
-        for where in self._topics:
-            stored = restored_log.state.offsets.get(where.topic)
-            offset = begins[where] if stored is None else stored
-            if stored is not None:
-                self._no_hole(where, stored, begins[where], ends[where])
-            committed = await consumer.committed(where)
-            if committed is not None and committed != offset:
-                log.warning("group offset disagrees with the state", at=str(where), group=committed, state=offset)
-            try:
-                consumer.seek(where, offset)
-            except IllegalStateError as error:
-                raise MembershipLost(said(error)) from error
-        return Question(asked_at, {where.topic: end for where, end in ends.items()})
-
-    def _no_hole(self, where: TopicPartition, stored: int, begin: int, end: int) -> None:
-        place = f"{where.topic}, partition {where.partition}"
-        if stored < begin:
-            raise Hole(
-                f"{place}: the state ends at offset {stored}, the topic begins at {begin}: "
-                f"{begin - stored} records are gone that were never counted"
-            )
-        if stored > end:
-            raise Hole(
-                f"{place}: the state ends at offset {stored}, the topic at {end}: "
-                f"it was truncated or made anew, {stored - end} counted records are gone"
-            )
+        resume = Resume(shared.settings, self.number, shared.consumer, shared.asker, shared.wall)
+        resumed = await resume.run(committer, known)
+        try:
+            for where, offset in resumed.starts.items():
+                shared.consumer.seek(where, offset)
+        except IllegalStateError as error:
+            raise MembershipLost(said(error)) from error
+        return resumed
 
     async def _know_policies(self) -> None:
         if self._shared.policies.current is None:
@@ -195,13 +178,14 @@ class Partition:
             self._ail(Status.STARTING, f"waiting for policies on {topic}: a judge, or sqm run, publishes them")
         await self._shared.policies.first()
 
-    def _begin(self, restored_log: StateLog, first: Question) -> None:
-        state = restored_log.state
-        positions = {where.topic: state.offsets.get(where.topic, 0) for where in self._topics}
+    def _begin(self, resumed: Resumed) -> None:
+        state = resumed.log.state
+        positions = {where.topic: offset for where, offset in resumed.starts.items()}
         self._time = PartitionTime(
-            positions, self._shared.settings.clock == "event", now=state.now, newest=restored_log.newest
+            positions, self._shared.settings.clock == "event", now=state.now, newest=resumed.log.newest
         )
-        self._time.asked(first)
+        self._time.asked(resumed.first)
+        self._asked, self._fell = resumed.first, None
         self._room.set()
         self._wake.clear()
         self.health.status, self.health.detail, self.health.now = Status.RUNNING, "", state.now
@@ -284,6 +268,8 @@ class Partition:
                 async with asyncio.timeout_at(due):
                     await self._wake.wait()
             self._wake.clear()
+            if self._fell is not None:
+                raise self._fell
             due = clock() + interval
             if self._stopping:
                 return

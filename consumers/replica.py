@@ -28,6 +28,7 @@ from consumers.health import RoleHealth, Status
 from consumers.settings import Settings
 from consumers.state_log import DeltaMissing, StateLog
 from monitor.names import Topic
+from monitor.sealing import prepared
 from monitor.state import Delta, State
 
 log = structlog.get_logger()
@@ -85,6 +86,11 @@ class Replica:
         return self._partitions is not None and len(self.states) == self._partitions and self._alerts_read
 
     @property
+    def halts(self) -> dict[int, str]:
+        """Why partitions stand still, as their workers said, by partition."""
+        return {number: known.halted for number, known in self._logs.items() if known.halted is not None}
+
+    @property
     def alerts(self) -> pl.DataFrame:
         """ALERTS: all that are remembered, each as its newest transition left it."""
         return self.alert_log.alerts
@@ -127,8 +133,13 @@ class Replica:
                 if self._with_alerts and not self._alerts_read:
                     self._alerts_read = await tail.at_end(alerts)
                 for tp in where:
+                    records = batch.get(tp, ())
                     if tp.partition not in halted:
-                        await self._take(tail, tp, batch.get(tp, ()), halted)
+                        await self._take(tail, tp, records, halted)
+                    elif any((record.key or b"").startswith(b"slice/") for record in records):
+                        # Once all slices were written anew, nothing of what is damaged is needed any more.
+                        del halted[tp.partition]
+                        await self._again(tail, tp)
                 self._report(tail, halted)
                 pauses.reset()
 
@@ -140,31 +151,45 @@ class Replica:
         try:
             for record in records:
                 await self._read(known, record)
+            if known.settled and (sealing := await asyncio.to_thread(prepared, known.state)) is not None:
+                await self._alone(sealing.do)
             if settle:
                 await asyncio.to_thread(known.settle)
                 self._restored(known)
         except DeltaMissing as error:
             # Compaction was faster than this reader: what it took away is in the slices.
             log.info("reading a partition's state anew", partition=tp.partition, why=str(error))
-            self._logs[tp.partition] = StateLog(tp.topic, tp.partition)
-            await tail.rewind(tp)
+            await self._again(tail, tp)
         except FrameError as error:
             log.error("halted", partition=tp.partition, error=str(error))
-            halted[tp.partition] = str(error)
+            halted[tp.partition] = known.halted or str(error)
+
+    async def _again(self, tail: Tail, tp: TopicPartition) -> None:
+        """Read a partition's state from its beginning."""
+        self._logs[tp.partition] = StateLog(tp.topic, tp.partition)
+        await tail.rewind(tp)
 
     async def _read(self, known: StateLog, record: Any) -> None:
+        place = Place(record.topic, record.partition, record.offset)
+
+        def read() -> None:
+            delta = known.read(place, record.key, record.value)
+            if delta is not None:
+                self._count(delta)
+                for tell in self.on_delta:
+                    tell(known.partition, delta)
+
+        await self._alone(read)
+        await asyncio.sleep(0)
+
+    async def _alone(self, change: Callable[[], None]) -> None:
+        """Change the states while no thread reads them."""
         while not self._lock.acquire(blocking=False):  # noqa: ASYNC110 - a thread is reading; the loop goes on
             await asyncio.sleep(LOCK_SECONDS)
         try:
-            delta = known.read(Place(record.topic, record.partition, record.offset), record.key, record.value)
-            if delta is None:
-                return
-            self._count(delta)
-            for tell in self.on_delta:
-                tell(known.partition, delta)
+            change()
         finally:
             self._lock.release()
-        await asyncio.sleep(0)
 
     def _restored(self, known: StateLog) -> None:
         self.states[known.partition] = known.state

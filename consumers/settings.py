@@ -5,12 +5,14 @@ the descriptions here.
 """
 
 import difflib
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,10 +38,20 @@ def _split(value: object) -> object:
     return value
 
 
+def _hole(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}/\d+@\d+", value):
+        raise ValueError(
+            "a hole is accepted by its name, topic/partition@offset, as the halted partition gives it: "
+            "sqm.events/3@1200"
+        )
+    return value
+
+
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+HoleNames = Annotated[tuple[Annotated[str, AfterValidator(_hole)], ...], BeforeValidator(_split)]
 TopicNames = Annotated[tuple[TopicName, ...], BeforeValidator(_split)]
 
 
@@ -171,6 +183,11 @@ class WorkerSettings(_Group):
     )
     batch_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=20_000, description="The most records that are taken from a partition and decoded at once."
+    )
+    accept_loss: HoleNames = Field(
+        default=(),
+        description="Holes to go on from, comma separated, each as a halted partition names it: "
+        "`sqm.events/3@1200`. Any other hole halts; the ledger keeps those that were accepted for ever.",
     )
     snapshot_deltas: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=32,

@@ -3,7 +3,7 @@
 The log is read from its beginning with `read`, then `settle` makes the state; from then on `read` applies what
 comes. Compaction takes frames away in the meantime, so that a slice may be there twice (the newer one counts) or
 in pieces (it does not count), and deltas that every slice holds may be there or not. What is needed and missing
-is damage, never passed over.
+is damage, never passed over; a damaged record that another one of its key replaced is not needed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from typing import Final
 import polars as pl
 
 from consumers import changelog
-from consumers.changelog import READING, FrameDamaged, Header, Kind, Place
+from consumers.changelog import READING, FrameDamaged, FrameError, Header, Kind, Place
 from monitor.state import SLICES, VERDICT_KEYS, Delta, State, only_slices
 
 ALL_SLICES: Final = frozenset(range(SLICES))
@@ -58,6 +58,9 @@ class StateLog:
         self.slices: dict[int, Slice] = {}
         self.deltas: dict[int, int] = {}  # parts of each delta that is not tombstoned
         self.settled = False
+        self.halted: str | None = None  # why its worker does not go on
+        self._end = 0  # offset after the last record that was read
+        self._damage: dict[bytes, FrameError] = {}  # by key; until settled
         self._parts: dict[tuple[Kind, int, int], list[bytes]] = {}
         self._waiting: dict[int, _Frame] = {}
         self._newest_slices: dict[int, _Frame] = {}
@@ -68,14 +71,29 @@ class StateLog:
 
         Raises FrameDamaged, NewerFormat; DeltaMissing where deltas were passed over.
         """
+        key = key or b""
+        self._end = place.offset + 1
+        self._damage.pop(key, None)
         if value is None:
-            self._forget(key or b"")
+            self._forget(key)
             return None
-        frame = self._collect(changelog.header(value, place), value, place)
+        try:
+            head = changelog.header(value, place)
+        except FrameError as error:
+            if self.settled:
+                raise
+            self._damage[key] = error  # `settle` raises it, unless it is replaced further on
+            return None
+        frame = self._collect(head, value, place)
         if frame is None:
             return None
         if frame.head.kind == Kind.SLICE:
+            if self.settled and frame.head.number > self.number:  # the state was begun anew
+                raise DeltaMissing(f"{place}: a snapshot of delta {frame.head.number} came after delta {self.number}")
             self._take_slice(frame)
+            return None
+        if frame.head.kind == Kind.HALT:
+            self.halted = str(frame.tables()[changelog.HALT]["detail"][0])
             return None
         if frame.head.kind == Kind.DELTA:
             self.deltas[frame.head.number] = frame.head.parts
@@ -88,7 +106,9 @@ class StateLog:
         return None
 
     def settle(self) -> None:
-        """Make the state of all that was read. Raises FrameDamaged."""
+        """Make the state of all that was read. Raises FrameDamaged, NewerFormat."""
+        for error in self._damage.values():
+            raise error
         least = self.held_by_all
         top = max([least, *self._waiting, *(s.number for s in self.slices.values())])
         if self._beat is not None:
@@ -97,7 +117,8 @@ class StateLog:
         if missing:
             raise FrameDamaged(
                 f"{self.topic}, partition {self.partition}: delta {missing[0]} of {top} is missing, and no snapshot "
-                f"holds it ({len(missing)} missing in all): the state cannot be restored from what is there"
+                f"holds it ({len(missing)} missing in all): the state cannot be restored from what is there",
+                self._end,
             )
         self.state = State()  # should a frame fail, it can be tried again
         for frame in self._newest_slices.values():
@@ -143,6 +164,8 @@ class StateLog:
 
     def _forget(self, key: bytes) -> None:
         kind, _, rest = key.partition(b"/")
+        if kind == b"halt":
+            self.halted = None
         if kind == b"delta":
             number = int(rest.partition(b"/")[0])
             self.deltas.pop(number, None)

@@ -15,13 +15,15 @@ from monitor.names import Topic
 log = structlog.get_logger()
 
 _NEVER: Final = {"retention.ms": "-1"}
+# While a partition lags, `now` goes by record timestamps too: the broker's, since a producer's clock may be ahead.
+_APPENDED: Final = {"message.timestamp.type": "LogAppendTime"}
 _COMPACTED: Final = {"cleanup.policy": "compact"}
 _LARGE: Final = {"max.message.bytes": str(16 * 1024 * 1024)}  # an event of 1 MB fits with what is said of it
 # Deltas are tombstoned by the minute: a small dirty share and short segments keep what must be restored short.
 _STATE: Final = {"min.cleanable.dirty.ratio": "0.3", "segment.ms": "3600000", "delete.retention.ms": "3600000"}
 
 CONFIGS: Final[Mapping[Topic, Mapping[str, str]]] = {
-    Topic.EVENTS: _NEVER,
+    Topic.EVENTS: _NEVER | _APPENDED,
     Topic.STATE: _COMPACTED | _STATE | _LARGE,
     Topic.POLICY: _COMPACTED,
     Topic.VERDICTS: _LARGE,
@@ -36,6 +38,17 @@ class TopicsUnfit(Exception):
     """Topics that cannot be worked with; the message says which, and what they would have to be."""
 
     retriable = False
+
+
+class Grown(TopicsUnfit):
+    """An events topic has more partitions than its state: the cases in it are not where they were."""
+
+    def __init__(self, topic: str, count: int, state: str, before: int) -> None:
+        super().__init__(
+            f"{topic} has {count} partitions and {state} has {before}: the events topic has grown. A case has to stay "
+            "in its partition, and with more of them the next events of running cases go to others. Nothing is read "
+            "from it any more; how to have more partitions: docs/how-to/move-to-a-new-topic.md"
+        )
 
 
 async def ensure(kafka: KafkaSettings, tell: Callable[[str], None] | None = None) -> int:
@@ -67,7 +80,11 @@ async def _ensure(kafka: KafkaSettings) -> int:
             raise TopicsUnfit(
                 f"events topics need the same number of partitions, so that a case's events stay together: {counts}"
             )
-        partitions = next(iter(events.values()), kafka.partitions)
+        state = kafka.topic(Topic.STATE)
+        partitions = next(iter(events.values()), there.get(state, kafka.partitions))
+        for name, count in events.items():
+            if count > there.get(state, count):
+                raise Grown(name, count, state, there[state])
         wanted = dict.fromkeys(kafka.events_topics, (partitions, CONFIGS[Topic.EVENTS]))
         for topic in Topic:
             if topic != Topic.EVENTS:

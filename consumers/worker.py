@@ -23,9 +23,11 @@ from consumers.policies import Policies
 from consumers.restore import Copy
 from consumers.settings import Settings
 from consumers.standby import Standby
+from monitor.names import Topic
 
 log = structlog.get_logger()
 
+METADATA_SECONDS: Final = 10.0  # how soon it is noticed that a topic has other partitions
 ASK_SECONDS: Final = 0.25  # how often it is asked where the events topics end
 THREADS: Final = max(2, os.cpu_count() or 2)
 STANDBY_SESSION_SECONDS: Final = 10.0  # with warm copies it is quicker to take over than to wait for a restart
@@ -43,7 +45,8 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`; goes on by itself after any trouble with Kafka.
 
-        Raises TopicsUnfit, BadConnection, SlotTaken, and OSError for a data folder that cannot be written.
+        Halts when an events topic grows. Raises TopicsUnfit, BadConnection, SlotTaken, and OSError for a data folder
+        that cannot be written.
         """
         pauses = Pauses(self._settings.kafka.retry_pause_seconds)
         with slots.held(self._settings.data_dir, self._settings.worker.slot) as slot:
@@ -56,6 +59,12 @@ class Worker:
                     log.warning("the worker joins its group anew", error=said(error))
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._stop.wait(), pauses.next())
+                except topics.Grown as error:
+                    if not session.joined:  # at the start it is refused
+                        raise
+                    self.health.set(Status.HALTED, str(error))
+                    log.error("halted", error=str(error))
+                    await self._stop.wait()
         self.health.set(Status.STOPPED)
 
     async def _until_stopped(self, session: "Session", pauses: Pauses) -> None:
@@ -92,6 +101,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assignor = Assignor(self._held, settings.worker.standby)
         self._standby: Standby | None = None
         self._shared: Shared | None = None
+        self._count = 0  # partitions of an events topic
         self.joined = False
         self._assigned = False
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -99,7 +109,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
     async def run(self, stop: asyncio.Event, pauses: Pauses) -> None:
         """Be a member until `stop`, or until a failure that needs a new membership, which is raised."""
         self._health.set(Status.STARTING, f"the worker connects to Kafka at {self._kafka.bootstrap}")
-        await topics.ensure(self._kafka, self._tell)
+        self._count = await topics.ensure(self._kafka, self._tell)
         async with AsyncExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="fold"))
             group = await self._client(stack, group_id=self._kafka.group, **self._member())
@@ -139,6 +149,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             "session_timeout_ms": int(session * 1000),
             "rebalance_timeout_ms": int(self._kafka.session_timeout_seconds * 1000),
             "heartbeat_interval_ms": int(HEARTBEAT_SECONDS * 1000),
+            "metadata_max_age_ms": int(METADATA_SECONDS * 1000),
         }
         if worker.static:
             options["group_instance_id"] = f"{worker.host}-{self._slot}"
@@ -163,6 +174,11 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         for topic, number in assigned:
             numbers.setdefault(number, set()).add(topic)
         assert self._shared is not None
+        try:
+            self._refuse_growth(self._shared.consumer)
+        except topics.Grown as error:
+            self._fail(error)
+            return
         assert self._standby is not None
         known = await self._standby.release(numbers) | self._kept
         worker = self._settings.worker
@@ -181,6 +197,12 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned = True
         log.info("partitions assigned", partitions=sorted(numbers))
         await self._standby.hold(self._assignor.copies, known)
+
+    def _refuse_growth(self, group: AIOKafkaConsumer) -> None:
+        for topic in self._kafka.events_topics:
+            count = len(group.partitions_for_topic(topic) or ())
+            if count > self._count:
+                raise topics.Grown(topic, count, self._kafka.topic(Topic.STATE), self._count)
 
     async def _stop_partitions(self) -> None:
         running, self._running = self._running, {}
@@ -203,6 +225,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _keep_asking(self, asker: AIOKafkaConsumer, pauses: Pauses) -> None:
         """Ask where the topics end, and tell the partitions; tells by the way whether Kafka answers."""
         while True:
+            assert self._shared is not None
+            self._refuse_growth(self._shared.consumer)
             running = {number: partition for number, (partition, _) in self._running.items()}
             asked_at = datetime.now(UTC)
             try:

@@ -180,6 +180,17 @@ LEDGER = ("read", "counted", "duplicate", "conflicting", "late", "rejected", "ov
 # plus "rejected.<reason>" for each Refusal; `conflicting` is contained in `duplicate`; `overflowed` counts
 # the times a label combination was counted as `__other__`; `corrected` verdicts that a late event proved wrong.
 
+
+class HoleKind(StrEnum):
+    """Why records of an events topic are not there."""
+
+    EXPIRED = "expired"  # the topic begins behind the offset where reading stands
+    TRUNCATED = "truncated"  # its end was cut off, whether or not it was written on since
+    REPLACED = "replaced"  # it is another topic of that name
+    STATE_LOST = "state_lost"  # nothing is left of the state that had counted them
+    STATE_DAMAGED = "state_damaged"  # what is left of it cannot be read
+
+
 # --- metrics ---
 METRIC_PREFIX = "sqm_"
 
@@ -198,6 +209,9 @@ class Metric(StrEnum):
     RESPONSE_TIME = "sqm_response_time_seconds"
     EVENTS = "sqm_events_total"
     LEDGER_BALANCED = "sqm_ledger_balanced"
+    LEDGER_HOLES = "sqm_ledger_holes"
+    LEDGER_MISSING = "sqm_ledger_missing_records"
+    CASES_SPLIT = "sqm_cases_split"
     EVENT_LAG = "sqm_event_lag_seconds"
     ALERTS_ACTIVE = "sqm_alerts_active"
     CORRECTED = "sqm_corrected_total"
@@ -213,6 +227,7 @@ class Metric(StrEnum):
     BUILD_INFO = "sqm_build_info"
     ROLE_STATUS = "sqm_role_status"
     WORKER_LAG = "sqm_worker_lag_records"
+    WORKER_HALTED = "sqm_worker_halted"
     WORKER_LAST_COMMIT = "sqm_worker_last_commit_timestamp_seconds"
     WORKER_RECORDS = "sqm_worker_records_total"
     WORKER_STAGE = "sqm_worker_stage_seconds_total"

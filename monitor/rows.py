@@ -1,21 +1,15 @@
 """Rows that belong to keys, held in chunks of growing size, so that neither adding nor replacing copies all."""
 
-import itertools
-import math
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from monitor.frames import Columns, empty
-
-Ints = npt.NDArray[np.int64]
-Lows = npt.NDArray[np.uint64]
-
-FAN: Final = 4
-MOST_MERGED: Final = 2**20  # rows
+from monitor.keyed import Ints, Lows, low_half, to_merge
+from monitor.sealed import Packed, Sealed, pack
 
 
 class _Wanted(NamedTuple):
@@ -26,7 +20,7 @@ class _Wanted(NamedTuple):
 
     @classmethod
     def of(cls, keys: pl.Series) -> "_Wanted":
-        low = _low(keys)
+        low = low_half(keys)
         order = np.argsort(low)
         ordered = low[order]
         if bool(np.any(ordered[1:] == ordered[:-1])):
@@ -49,7 +43,7 @@ class _Chunk:
 
     @classmethod
     def of(cls, rows: pl.DataFrame, key: str) -> "_Chunk":
-        low = _low(rows[key])
+        low = low_half(rows[key])
         place = np.argsort(low)
         return cls(rows, key, low[place], place)
 
@@ -85,6 +79,9 @@ class _Chunk:
         end = np.searchsorted(self._low, np.uint64(size * (number + 1) - 1), side="right")
         places = np.sort(self._place[begin:end])
         return self._rows[places if self._gone is None else places[~self._gone[places]]]
+
+    def halves(self) -> Lows:
+        return self._index()[0]
 
     def _index(self) -> tuple[Lows, Ints]:
         """Lower halves, ascending, and places in `rows()`."""
@@ -128,27 +125,33 @@ class Rows:
     """A table whose rows are found by `key` (an Int128 column that holds a good hash).
 
     Chunks of one order of size are merged when there are `FAN`: a row is copied O(log n) times in its life. Finding
-    rows costs by how many are wanted, not by how many there are.
+    rows costs by how many are wanted, not by how many there are. Rows of keys that hardly change any more can be
+    sealed: they take a tenth of the space then, and are found as before.
     """
 
     def __init__(self, columns: Columns, key: str) -> None:
         self.columns = columns
         self.key = key
         self._chunks: list[_Chunk] = []
+        self._sealed = Sealed(columns, key)
 
     @property
     def height(self) -> int:
+        return self.height_unsealed + self._sealed.height
+
+    @property
+    def height_unsealed(self) -> int:
         return sum(chunk.height for chunk in self._chunks)
 
     def frame(self) -> pl.DataFrame:
         """All rows."""
-        if not self._chunks:
-            return empty(self.columns)
-        return pl.concat([chunk.rows() for chunk in self._chunks])
+        return pl.concat([empty(self.columns), *(chunk.rows() for chunk in self._chunks), *self._sealed.frames()])
 
     def of(self, keys: pl.Series) -> pl.DataFrame:
         """The rows of those keys."""
         found = [chunk.gather(places) for chunk, places in self._hits(keys)]
+        if self._sealed.height and (sealed := self._sealed.of(keys)).height:
+            found.append(sealed)
         return pl.concat(found) if found else empty(self.columns)
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -160,7 +163,11 @@ class Rows:
 
     def remove(self, keys: pl.Series) -> None:
         """Take out all rows of those keys."""
-        for chunk, places in self._hits(keys):
+        self._take_out(self._hits(keys))
+        self._sealed.remove(keys)
+
+    def _take_out(self, hits: "_Hits") -> None:
+        for chunk, places in hits:
             chunk.remove(places)
         self._chunks = [chunk.tidied() for chunk in self._chunks if chunk.height]
 
@@ -170,21 +177,43 @@ class Rows:
         self.add(rows)
 
     def least(self, column: str) -> object | None:
-        """The least value of a column over all rows; None where there is none."""
+        """The least value of a column over all rows that are not sealed; None where there is none."""
         values = [value for chunk in self._chunks if (value := chunk.least(column)) is not None]
         return min(values) if values else None
 
     def where(self, condition: pl.Expr) -> pl.DataFrame:
         """The rows that fulfil a condition."""
         found = [rows for chunk in self._chunks if (rows := chunk.where(condition)).height]
+        found += [rows for frame in self._sealed.frames() if (rows := frame.filter(condition)).height]
         return pl.concat(found) if found else empty(self.columns)
 
     def part(self, number: int, of: int) -> pl.DataFrame:
         """The rows of one part of all keys, of so many (a power of two from 4 on) of the same size; see `part_of`."""
-        parts = [chunk.part(number, of) for chunk in self._chunks]
-        return pl.concat(parts) if parts else empty(self.columns)
+        return pl.concat([self.unsealed(number, of), self._sealed.part(number, of)])
 
-    def _hits(self, keys: pl.Series) -> list[tuple[_Chunk, Ints]]:
+    def halves(self) -> Lows:
+        """The lower halves of all keys, each once, ascending."""
+        found = [np.zeros(0, dtype=np.uint64), *(chunk.halves() for chunk in self._chunks), *self._sealed.halves()]
+        halves = np.sort(np.concatenate(found), kind="stable")  # which finds ascending runs, and only merges them
+        return halves[np.diff(halves, prepend=halves[0] + 1) != 0] if len(halves) else halves
+
+    # --- sealing ---
+    def unsealed(self, number: int, of: int) -> pl.DataFrame:
+        """As `part`, without what is sealed."""
+        return pl.concat([empty(self.columns), *(chunk.part(number, of) for chunk in self._chunks)])
+
+    def to_seal(self, keys: pl.Series) -> "ToSeal":
+        """All rows of those keys, compressed, for `seal`; until then the table must not change, but can be read."""
+        hits = self._hits(keys)
+        rows = [chunk.gather(places) for chunk, places in hits]
+        return ToSeal(hits, pack(pl.concat([empty(self.columns), *rows]), self.key))
+
+    def seal(self, what: "ToSeal") -> None:
+        """Hold those rows compressed from now on."""
+        self._take_out(what.hits)
+        self._sealed.add(what.packed)
+
+    def _hits(self, keys: pl.Series) -> "_Hits":
         if len(keys) == 0 or not self._chunks:
             return []
         wanted = _Wanted.of(keys)
@@ -192,24 +221,16 @@ class Rows:
         return [(chunk, places) for chunk, places in found if len(places)]
 
 
+_Hits = list[tuple[_Chunk, Ints]]
+
+
+class ToSeal(NamedTuple):
+    """Rows of a table that are about to be sealed."""
+
+    hits: _Hits
+    packed: Packed
+
+
 def part_of(key: str, of: int) -> pl.Expr:
     """In which of so many parts a key lies: told by the upper bits of its lower half."""
     return (pl.col(key).cast(pl.UInt64, wrap_numerical=True) // (2**64 // of)).cast(pl.Int32)
-
-
-def halves(keys: pl.Series) -> tuple[Lows, Ints]:
-    """The lower and the upper halves of keys."""
-    return _low(keys), (keys // 2**64).cast(pl.Int64).to_numpy()
-
-
-def to_merge(heights: Sequence[int]) -> int:
-    """How many of the last chunks are to become one: those of the last one's order of size, or smaller, once they are
-    `FAN`; 0: none, or too much for one checkpoint to wait for."""
-    sizes = [int(math.log(max(height, 1), FAN)) for height in reversed(heights)]
-    alike = sum(1 for _ in itertools.takewhile(lambda size: size <= sizes[0], sizes))
-    return alike if alike >= FAN and sum(heights[-alike:]) <= MOST_MERGED else 0
-
-
-def _low(keys: pl.Series) -> Lows:
-    """The lower halves of keys."""
-    return np.asarray(keys.cast(pl.Int64, wrap_numerical=True).to_numpy().view(np.uint64))

@@ -35,6 +35,7 @@ from monitor.frames import (
     conform,
     empty,
 )
+from monitor.holes import HOLES, MARKS, thinned, without
 from monitor.ids import Ids
 from monitor.names import LABELS
 from monitor.rows import Rows, part_of
@@ -141,6 +142,8 @@ TABLES: Final[dict[str, Table]] = {
     "ledger": Table(LEDGER_ROWS),
     "offsets": Table(OFFSETS),
     "meta": Table(META),
+    "holes": Table(HOLES),
+    "marks": Table(MARKS),
 }
 TIER_CELLS: Final = "tiers"  # the table of a snapshot that holds cells by tier
 
@@ -158,11 +161,15 @@ class State:
         self.series = empty(SERIES)
         self.published = empty(PUBLISHED)
         self.offsets: dict[str, int] = {}
+        self.holes = empty(HOLES)
+        self.marks = empty(MARKS)
         self.now: datetime | None = None
         self.newest_event: datetime | None = None
         self.policies: str | None = None
         self.semantics: int = SEMANTICS
         self.swept: int | None = None
+        self.unsealed = 0  # history rows that came since cases were sealed last, and whose turn is next
+        self.sealed_turn = 0
         self._verdicts = Rows(STATE_VERDICTS, "case_key")
         self._ledger: dict[str, int] = {}
 
@@ -200,6 +207,10 @@ class State:
             if rows is not None and rows.height:
                 change(self, rows)
 
+    def _apply_history(self, rows: pl.DataFrame) -> None:
+        self.history.add(rows)
+        self.unsealed += rows.height
+
     def _apply_verdicts(self, rows: pl.DataFrame) -> None:
         keys = rows["case_key"].unique()
         kept = self._verdicts.of(keys)
@@ -229,6 +240,13 @@ class State:
     def _apply_offsets(self, rows: pl.DataFrame) -> None:
         self.offsets.update(dict(rows.iter_rows()))
 
+    def _apply_holes(self, rows: pl.DataFrame) -> None:
+        self.holes = pl.concat([self.holes, rows])
+        self.marks = without(self.marks, dict(rows.select("topic", "resumed_at").iter_rows()))
+
+    def _apply_marks(self, rows: pl.DataFrame) -> None:
+        self.marks = thinned(pl.concat([self.marks, rows]))
+
     def _apply_meta(self, rows: pl.DataFrame) -> None:
         meta = rows.row(-1, named=True)
         self.now, self.newest_event = meta["now"], meta["newest_event"]
@@ -239,7 +257,7 @@ class State:
             self.archived.forget(self.newest_event - REACH)
 
     _apply: Final[dict[str, Callable[["State", pl.DataFrame], None]]] = {
-        "history": lambda state, rows: state.history.add(rows),
+        "history": _apply_history,
         "verdicts": _apply_verdicts,
         "wakes": _apply_wakes,
         "contributions": lambda state, rows: state.contributions.add(rows),
@@ -251,6 +269,8 @@ class State:
         "ledger": _apply_ledger,
         "offsets": _apply_offsets,
         "meta": _apply_meta,
+        "holes": _apply_holes,
+        "marks": _apply_marks,
         TIER_CELLS: lambda state, rows: state.tiers.add_rows(rows),
     }
 
@@ -287,6 +307,8 @@ class State:
             "ledger": pl.DataFrame(ledger, schema=dict(LEDGER_ROWS), orient="row"),
             "offsets": pl.DataFrame(list(self.offsets.items()), schema=dict(OFFSETS), orient="row"),
             "meta": conform(pl.DataFrame([meta]), META),
+            "holes": self.holes,
+            "marks": self.marks,
         }
 
 

@@ -19,6 +19,7 @@ from api.commands.run import API, JUDGE, WORKER
 from api.context import Context
 from api.rejected import follow as follow_rejected
 from api.ticker import Ticker
+from consumers import backlog
 from consumers.enact import Enactor
 from consumers.judge import Judge
 from consumers.policies import PolicyFollower
@@ -78,6 +79,7 @@ class Process:
             ):
                 if part is not None:
                     context.health.watch(name, part.health)
+            self._run("backlog", backlog.follow(self._settings.kafka, replica, context.backlog))
             self._serve(context, listening)
 
     def read_policy_again(self) -> None:

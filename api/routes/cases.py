@@ -115,12 +115,11 @@ def _as_it_stands(cases: Cases) -> dict[str, Any]:
 
 
 def _alike(states: list[State], wrong: str) -> list[str]:
-    """Some live cases whose ids are much as this one; if none is, any."""
-    opened = pl.col("kind") == Kind.OPENED
+    """Some live cases with verdicts whose ids are much as this one; if none is, any."""
     found: set[str] = set()
     for wanted in (alike(wrong), pl.lit(True)):
         for state in states:
-            found.update(state.history.where(wanted & opened)["case"].head(50))
+            found.update(state.verdicts_where(wanted)["case"].head(50))
         if found:
             break
     return sorted(found)

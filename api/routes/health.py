@@ -21,6 +21,10 @@ class Readiness(Shape):
         description="What is wrong, by the part that says so; empty when ready.",
         examples=[{"broker": "no broker answers at 127.0.0.1:9092; trying again"}],
     )
+    catching_up: str | None = Field(
+        description="How far the workers are behind, while they are; the figures are those of `now` then.",
+        examples=["catching up, 12 min left (812,345 records)"],
+    )
     now: Instant | None = Field(description="The instant up to which the figures are judged.")
 
 
@@ -35,10 +39,14 @@ async def healthz(_: Annotated[NoParameters, Query()]) -> Alive:
     responses={503: {"model": Readiness, "description": "Not ready; `reasons` says why."}},
 )
 async def readyz(_: Annotated[NoParameters, Query()], here: Here, response: Response) -> Readiness:
-    """Not ready until the state is restored, and while the broker is lost: the figures are then stale."""
+    """Not ready until the state is restored, and while the broker is lost: the figures are then stale.
+
+    While workers catch up it is ready: every instance shows the same figures then, and says as of when they are, so
+    taking them out of service would leave nothing to look at.
+    """
     reasons = here.troubles()
     response.status_code = 503 if reasons else 200
     if reasons:
         response.headers["Retry-After"] = "2"
     now = here.board.now if here.board is not None else None
-    return Readiness(ready=not reasons, reasons=reasons, now=instant(now))
+    return Readiness(ready=not reasons, reasons=reasons, catching_up=here.catching_up(), now=instant(now))

@@ -8,6 +8,7 @@ from pydantic import Field
 from api.context import Newest
 from api.problems import responses
 from api.shapes import Instant, NoParameters, Ratio, Shape
+from monitor.names import HoleKind
 
 router = APIRouter(prefix="/v1", tags=["ledger"])
 
@@ -35,12 +36,38 @@ class Counts(Shape):
     cases_archived: int = Field(description="Ended longer ago than the retention: their figures stay, they are gone.")
 
 
+class HoleItem(Shape):
+    """Records of an events topic that are gone, and that somebody accepted to go on without."""
+
+    topic: str
+    kind: HoleKind
+    from_offset: int = Field(description="The records concerned: from this offset on, up to before `to_offset`.")
+    to_offset: int
+    missing: int | None = Field(
+        description="How many of these are gone, at most (transaction markers have offsets, too); null: unknown."
+    )
+    counted: bool = Field(description="Whether what is gone had been counted before.")
+    from_time: Instant | None = Field(description="Timestamps of the records at both ends, where they can be told.")
+    to_time: Instant | None
+    resumed_at: int = Field(description="The offset that was read next.")
+    accepted: Instant
+    detail: str = Field(description="What happened, in a sentence.")
+
+
+class SplitCaseItem(Shape):
+    """A case whose events came through several partitions, each of which judges a part of it."""
+
+    case: str
+    partitions: list[int]
+
+
 class PartitionLedger(Counts):
     """The ledger of one partition, and how far it is."""
 
     partition: int
     now: Instant | None = Field(description="The instant up to which its cases are judged.")
     newest_event: Instant | None
+    holes: list[HoleItem] = Field(description="What is missing, and was accepted.")
     dedup_horizon_seconds: float | None = Field(
         description="How far before the newest event ids of measured events are remembered; null: for ever, so far. "
         "An older one is late, since nobody can tell whether it was counted."
@@ -51,6 +78,10 @@ class PartitionLedger(Counts):
 
 
 class Ledger(Counts):
+    holes: int = Field(description="Holes that were accepted, in all partitions; figures of their time are not whole.")
+    missing_records: int = Field(description="Records that these lack, as far as it can be told.")
+    cases_split: int = Field(description="Live cases that came through several partitions; counted up to 10,000.")
+    split_cases: list[SplitCaseItem] = Field(description="The first of these.")
     current_share: Ratio = Field(description="Share of the partitions that keep up.")
     partitions: list[PartitionLedger]
 

@@ -45,6 +45,7 @@ class Sla(Shape):
     good: int | None = Field(description="null where the objective has nothing to count: see `value`.")
     bad: int | None
     corrected: int = Field(description="Of these, verdicts that replaced one that a late event proved wrong.")
+    holes: int = Field(description="Accepted holes in the events of the period: it lacks records; see the ledger.")
     compliance: Ratio | None = Field(description="good / (good + bad); null without events.")
     budget_left: float | None = Field(description="1 minus the share of the error budget used; may be negative.")
     value: float | None = Field(description="Of an indicator, in its unit, where the objective is a threshold of one.")

@@ -40,6 +40,7 @@ class Tick(Shape):
     now: Instant | None = Field(description="The instant up to which the figures are judged.")
     ready: bool
     troubles: dict[str, str] = Field(description="As `reasons` of `/readyz`.")
+    catching_up: str | None = Field(description="As `catching_up` of `/readyz`.")
     current_share: Ratio = Field(description="Share of the partitions that keep up.")
     lag_seconds: float | None = Field(description="The greatest of the partitions; see the ledger.")
     rate_per_second: float = Field(description="Events a second that became visible, over the last 10 s.")

@@ -6,14 +6,18 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
+from aiokafka import TopicPartition
 
 from api.context import Context
 from api.ticker import Ticker
+from consumers.holes import Hole, accepted
 from consumers.policy_log import Refused, Restatement
-from monitor.names import PolicyRefusal
+from monitor import engine
+from monitor.keys import keys_of
+from monitor.names import HoleKind, PolicyRefusal
 from monitor.summary import summary
 from tests.api.conftest import asking
-from tests.api.world import NOON, Replica, context, event, policies
+from tests.api.world import NOON, Replica, context, event, policies, read
 
 
 async def items(http: httpx2.AsyncClient, address: str) -> list[dict[str, Any]]:
@@ -228,7 +232,10 @@ async def test_refused_files_and_restatements_stand_with_the_policy(ticked: Cont
 async def test_health_says_alive_and_ready_with_reasons(http: httpx2.AsyncClient, replica: Replica) -> None:
     assert (await http.get("/healthz")).json() == {"status": "alive"}
     ready = await http.get("/readyz")
-    assert (ready.status_code, ready.json()) == (200, {"ready": True, "reasons": {}, "now": "2026-11-20T12:00:00.000Z"})
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"ready": True, "reasons": {}, "catching_up": None, "now": "2026-11-20T12:00:00.000Z"},
+    )
     replica.caught_up = False
     ready = await http.get("/readyz")
     assert (ready.status_code, ready.json()["ready"]) == (503, False)
@@ -256,3 +263,72 @@ async def test_ids_with_any_character_are_found(replica: Replica) -> None:
         for name in names:
             answer = await http.get(f"/v1/cases/{quote(name, safe='/')}")
             assert (answer.status_code, answer.json()["case"]) == (200, name)
+
+
+async def test_holes_and_torn_cases_are_in_the_ledger_and_in_metrics(replica: Replica) -> None:
+    hole = Hole(
+        name="sqm.events/1@7",
+        kind=HoleKind.EXPIRED,
+        topic="sqm.events",
+        from_offset=7,
+        to_offset=10,
+        missing=3,
+        counted=False,
+        resumed_at=10,
+        detail="3 records are gone",
+        from_time=NOON - timedelta(hours=2),
+        to_time=NOON - timedelta(hours=1),
+    )
+    replica.states[1].apply({"holes": accepted([hole], NOON)})
+    torn = event("INC-000", "responded", NOON - timedelta(minutes=2))
+    number = next(n for n, state in replica.states.items() if not state.history.of(keys_of(["INC-000"])).height)
+    state = replica.states[number]
+    state.apply(engine.step(state, read([torn], number, 99), NOON, replica.policies).delta)
+    here = context(replica)
+    await Ticker(here, wall=lambda: NOON).tick()
+    async with asking(here) as http:
+        ledger = (await http.get("/v1/ledger")).json()
+        metrics = (await http.get("/metrics")).text
+        assert {sla["holes"] for sla in await items(http, "/v1/slas")} == {1}
+    assert (ledger["holes"], ledger["missing_records"]) == (1, 3)
+    assert ledger["partitions"][0]["holes"] == []
+    assert ledger["partitions"][1]["holes"] == [
+        {
+            "topic": "sqm.events",
+            "kind": "expired",
+            "from_offset": 7,
+            "to_offset": 10,
+            "missing": 3,
+            "counted": False,
+            "from_time": "2026-11-20T10:00:00.000Z",
+            "to_time": "2026-11-20T11:00:00.000Z",
+            "resumed_at": 10,
+            "accepted": "2026-11-20T12:00:00.000Z",
+            "detail": "3 records are gone",
+        }
+    ]
+    assert (ledger["cases_split"], ledger["split_cases"]) == (1, [{"case": "INC-000", "partitions": [0, 1]}])
+    for line in ("sqm_ledger_holes 1", "sqm_ledger_missing_records 3", "sqm_cases_split 1"):
+        assert line in metrics.splitlines()
+
+
+async def test_a_partition_that_halted_elsewhere_is_named(replica: Replica) -> None:
+    here = context(replica)
+    await Ticker(here, wall=lambda: NOON).tick()
+    replica.halts[1] = "sqm.events, partition 1: 3 records are gone"
+    async with asking(here) as http:
+        answer = await http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == {"worker": "sqm.events, partition 1: 3 records are gone"}
+
+
+async def test_catching_up_is_said_and_still_ready(replica: Replica) -> None:
+    here = context(replica)
+    where = TopicPartition("sqm.events", 0)
+    for second in range(21):
+        here.backlog.add(NOON + timedelta(seconds=second), {where: second * 100}, {where: 74_000})
+    await Ticker(here, wall=lambda: NOON).tick()
+    async with asking(here) as http:
+        answer = await http.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["catching_up"] == "catching up, 12 min left (72,000 records)"

@@ -15,6 +15,7 @@ def test_roles_tell_their_status_their_partitions_and_what_became_of_alerts() ->
         'sqm_role_status{role="worker",status="starting"} 1.0',
         'sqm_role_status{role="judge",status="running"} 1.0',
         'sqm_worker_lag_records{partition="3"} 17.0',
+        'sqm_worker_halted{partition="3"} 0.0',
         'sqm_worker_records_total{partition="3"} 1000.0',
         'sqm_worker_stage_seconds_total{partition="3",stage="step"} 1.5',
         'sqm_alert_deliveries_total{receiver="leads",result="delivered"} 2.0',

@@ -88,6 +88,7 @@ class Replica:
     states: dict[int, State] = field(default_factory=dict)
     caught_up: bool = True
     alerts: pl.DataFrame = field(default_factory=lambda: empty(ALERTS))
+    halts: dict[int, str] = field(default_factory=dict)
     rate: Rate = field(default_factory=Rate)
     on_delta: list[OnDelta] = field(default_factory=list)
     on_alert: list[OnAlert] = field(default_factory=list)

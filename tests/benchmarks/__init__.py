@@ -1,1 +1,1 @@
-"""Speed: the worker against a bare read loop on the same records (`make bench`)."""
+"""Speed: the worker beside a bare read loop and Kafka Streams on the same records (`make bench`)."""

@@ -5,23 +5,25 @@ import asyncio
 import os
 import platform
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
-from typing import Any, Final
+from typing import Final
 
-import polars as pl
+import psutil
 from rich.console import Console
 
 from consumers import topics
 from consumers.broker import Broker
-from consumers.client import producer, started
-from consumers.replica import Replica
+from consumers.kafka_jars import kafka_version
 from consumers.settings import Settings, load
-from tests.benchmarks.lanes import Lane, beginning
-from tests.benchmarks.processes import ROOT, Processes
-from tests.benchmarks.report import STAGES, Result, Run, written
+from tests.benchmarks import streams
+from tests.benchmarks.contestants import ROOT, Bare, Contestant, Run, Streams, Workers
+from tests.benchmarks.lanes import Lane
+from tests.benchmarks.report import Machine, Result, written
+from tests.benchmarks.results import Results, check, check_same
+from tests.benchmarks.sending import fill
 
 PARTITIONS: Final = 4
 PROPERTIES: Final = {
@@ -48,123 +50,74 @@ def settings_of(broker: Broker, lane: Lane, run: str, folder: Path) -> Settings:
     )
 
 
-async def fill(settings: Settings, lane: Lane) -> float:
-    """Send a lane's records; how many bytes a record has on average."""
-    await topics.ensure(settings.kafka)
-    (topic,) = settings.kafka.events_topics
-    client = await started(producer(settings.kafka, compression_type="lz4"))
-    batches: list[Any] = [client.create_batch() for _ in range(PARTITIONS)]
-    size = 0
-    for key, value in lane.made(beginning(lane)):
-        number = hash_of(key)
-        size += len(value)
-        if batches[number].append(timestamp=None, key=key, value=value) is None:
-            await client.send_batch(batches[number], topic, partition=number)
-            batches[number] = client.create_batch()
-            batches[number].append(timestamp=None, key=key, value=value)
-    for number, batch in enumerate(batches):
-        if batch.record_count():
-            await client.send_batch(batch, topic, partition=number)
-    await client.close()
-    return size / lane.records
+def lanes_of(records: int) -> list[Lane]:
+    """All lanes: the first with so many records, the others with 60 % as many."""
+    fewer = records * 6 // 10 // 3 * 3
+    return [
+        Lane("A", "finished interactions (`interaction.measured`)", records),
+        Lane("B", "lifecycles (opened, responded, resolved), some 20,000 cases open at once", fewer, 20_000),
+        Lane("C", "lifecycles, some 200,000 cases open at once", fewer, 200_000),
+    ]
 
 
-def hash_of(key: bytes) -> int:
-    """A partition for a case: any function will do, so long as it is one."""
-    return int.from_bytes(key[-4:], "big") * 2_654_435_761 % 2**32 % PARTITIONS
+def broker_cpu() -> float:
+    """CPU seconds of the broker so far: while no contestant runs, there is no other process below this one."""
+    below = psutil.Process().children(recursive=True)
+    return sum(times.user + times.system for times in (process.cpu_times() for process in below))
 
 
-async def counts(settings: Settings) -> dict[str, int]:
-    """What the committed state says."""
-    replica = Replica(settings)
-    task = asyncio.create_task(replica.run())
-    await replica.until_caught_up()
-    found: dict[str, int] = {"counted": sum(s.ledger().get("counted", 0) for s in replica.states.values())}
-    for state in replica.states.values():
-        cells = state.tiers.window(None, None).cells
-        for measure, n in cells.group_by("measure").agg(pl.col("n").sum()).iter_rows():
-            found[measure] = found.get(measure, 0) + n
-    task.cancel()
-    await asyncio.wait([task])
-    return found
-
-
-def bare(settings: Settings, lane: Lane) -> Run:
-    """The bare loop, in one process."""
-    with Processes(settings, ["bare", str(lane.records)], 1) as processes:
-        _, found = next(processes.lines())
-    return Run(found["seconds"], found["cpu"])
-
-
-def workers(settings: Settings, lane: Lane, count: int) -> Run:
-    """So many workers of one group, from the first assignment to the last commit."""
-    first: dict[int, dict[str, Any]] = {}
-    newest: dict[int, dict[str, Any]] = {}
-    with Processes(settings, ["worker"], count) as processes:
-        for number, line in processes.lines():
-            newest[number] = line
-            first.setdefault(number, line)
-            if sum(line["committed"] for line in newest.values()) >= lane.records:
-                break
-        last = processes.last_words()
-    return Run(
-        seconds=max(line["at"] for line in newest.values()) - min(line["at"] for line in first.values()),
-        cpu=sum(newest[number]["cpu"] - first[number]["cpu"] for number in newest),
-        peak_mb=sum(line["peak_mb"] for line in last),
-        stages={name: sum(line["stages"].get(name, 0.0) for line in last) for name in STAGES},
-    )
-
-
-def check(lane: Lane, found: Mapping[str, int], expected: Mapping[str, int]) -> None:
-    """Results that are not those of what was sent make figures worthless."""
-    wrong = {name: (found.get(name, 0), n) for name, n in expected.items() if found.get(name, 0) != n}
-    if wrong:
-        raise SystemExit(f"lane {lane.name}: the results differ from what was sent (found, expected): {wrong}")
-
-
-def compete(broker: Broker, lane: Lane, turns: int, counts_of_workers: list[int], folder: Path) -> Result:
-    """Runs of one lane, all contestants in turn, again and again."""
+def compete(broker: Broker, lane: Lane, turns: int, contestants: Sequence[Contestant], folder: Path) -> Result:
+    """Runs of one lane, all contestants in turn, again and again; every other turn in reverse order."""
     console.print(f"lane {lane.name}: sending {lane.records:,} records")
     size = asyncio.run(fill(settings_of(broker, lane, "fill", folder), lane))
-    expected = lane.expected()
-    result = Result(lane, size, [], {count: [] for count in counts_of_workers})
-    for number in range(turns):
-        result.bare.append(bare(settings_of(broker, lane, f"bare{number}", folder), lane))
-        for count in counts_of_workers:
-            settings = settings_of(broker, lane, f"run{number}of{count}", folder)
-            result.workers[count].append(workers(settings, lane, count))
-            check(lane, asyncio.run(counts(settings)), expected)
-            rates = [f"{lane.records / runs[-1].seconds:,.0f}" for runs in (result.bare, result.workers[count])]
-            console.print(f"lane {lane.name}: bare {rates[0]} records/s, with {count} workers {rates[1]}")
-    for count in counts_of_workers:
-        ratios = result.ratios(count)
-        told = ", ".join(f"{ratio:.0%}" for ratio in ratios)
-        console.print(f"lane {lane.name}: {count} workers reach {median(ratios):.0%} of the bare loop ({told})")
+    result = Result(lane, size, {contestant.title: [] for contestant in contestants})
+    for turn in range(turns):
+        reference: Results | None = None
+        for contestant in contestants if turn % 2 == 0 else reversed(contestants):
+            settings = settings_of(broker, lane, f"run{turn}-{contestants.index(contestant)}", folder)
+            run, found = one_run(contestant, settings, lane)
+            result.runs[contestant.title].append(run)
+            name = f"lane {lane.name}, {contestant.title}"
+            console.print(f"{name}: {run.rate:,.0f} records/s, {run.cpu_a_million:.1f} CPU s a million")
+            if found is not None:
+                check(name, found, lane.expected())
+                check_same(name, found, reference or found)
+                reference = found
     return result
+
+
+def one_run(contestant: Contestant, settings: Settings, lane: Lane) -> tuple[Run, Results | None]:
+    """A run with topics of its own, and what it ended in."""
+    asyncio.run(topics.ensure(settings.kafka))
+    before = broker_cpu()
+    run = contestant.run(settings, lane)
+    return replace(run, broker_cpu=broker_cpu() - before), contestant.results(settings)
 
 
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=2_000_000, help="of lane A; the others have 60 % as many")
+    parser.add_argument("--records", type=int, default=2_000_000, help="of lane A; the others have 60 %% as many")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--lanes", default="ABC")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="how many processes share the work")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="how many processes share the work")
+    parser.add_argument("--streams", nargs="*", choices=["memory", "rocksdb"], default=["memory"], help="its stores")
     parser.add_argument("--write", type=Path, default=ROOT / "docs" / "performance.md", help="where the figures go")
     told = parser.parse_args()
-    fewer = told.records * 6 // 10 // 3 * 3
-    lanes = [
-        Lane("A", "finished interactions (`interaction.measured`)", told.records),
-        Lane("B", "lifecycles (opened, responded, resolved), some 20,000 cases open at once", fewer, 20_000),
-        Lane("C", "lifecycles, some 200,000 cases open at once", fewer, 200_000),
-    ]
+    machine = Machine(platform.python_version(), kafka_version(), os.cpu_count() or 0, os.getloadavg()[0])
     with tempfile.TemporaryDirectory() as scratch, Broker(Path(scratch) / "kafka", properties=PROPERTIES) as broker:
+        opponent = streams.compiled(Path(scratch) / "classes")
+        contestants = [
+            Bare(),
+            *(Workers(count) for count in told.workers),
+            *(Streams(opponent, stores) for stores in told.streams),
+        ]
         results = [
-            compete(broker, lane, told.turns, told.workers, Path(scratch))
-            for lane in lanes
+            compete(broker, lane, told.turns, contestants, Path(scratch))
+            for lane in lanes_of(told.records)
             if lane.name in told.lanes.upper()
         ]
-    told.write.write_text(written(results, datetime.now(UTC), platform.python_version(), os.cpu_count() or 0))
+    told.write.write_text(written(results, datetime.now(UTC), machine))
     console.print(f"wrote {told.write}")
 
 

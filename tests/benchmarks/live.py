@@ -27,6 +27,7 @@ from consumers.state_log import StateLog
 from monitor.names import Topic
 from monitor.policy import load as load_policy
 from tests.benchmarks.bench_decode import structured
+from tests.benchmarks.contestants import RUNS, environment
 from tests.benchmarks.lanes import POLICY, Record, opened, went_on
 from tests.benchmarks.processes import Processes
 
@@ -99,7 +100,7 @@ class Watched:
     """Workers of one group, and what they tell of themselves (see `runs.watched`)."""
 
     def __init__(self, settings: Settings, count: int, what: str = "watched") -> None:
-        self.processes = Processes(settings, [what], count)
+        self.processes = Processes([*RUNS, what], environment(settings), count)
         self.lines: list[tuple[int, dict[str, Any]]] = []
 
     def listen(self, until: Any) -> float:

@@ -1,39 +1,30 @@
 """The contestants' processes: started, listened to, ended."""
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from queue import Empty, Queue
 from tempfile import TemporaryFile
 from threading import Thread
 from typing import IO, Any, Final
 
-from consumers.settings import PREFIX, Settings
-
-ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 600.0  # seconds without a word
 
 
 class Process:
     """One of them; what it says comes by `heard`."""
 
-    def __init__(self, number: int, settings: Settings, arguments: list[str], heard: "Queue[tuple[int, str]]") -> None:
+    def __init__(
+        self, number: int, command: Sequence[str], env: Mapping[str, str], heard: "Queue[tuple[int, str]]"
+    ) -> None:
         self.number = number
         self.ended = False
         self._errors: IO[str] = TemporaryFile("w+")  # noqa: SIM115 - open as long as the process is
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.runs", *arguments],
-            env=_environment(settings),
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
+            command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
         )
-        Thread(target=self._listen, args=(heard,), daemon=True).start()
+        self._listening = Thread(target=self._listen, args=(heard,), daemon=True)
+        self._listening.start()
 
     def _listen(self, heard: "Queue[tuple[int, str]]") -> None:
         assert self._process.stdout is not None
@@ -56,15 +47,18 @@ class Process:
         self.ended = True
         self._process.kill()
         self._process.wait()
-        self._errors.close()
+        self._listening.join()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            assert stream is not None
+            stream.close()
 
 
 class Processes:
-    """Several that run side by side on the same settings."""
+    """Several that run the same command side by side."""
 
-    def __init__(self, settings: Settings, arguments: list[str], count: int) -> None:
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], count: int = 1) -> None:
         self._heard: Queue[tuple[int, str]] = Queue()
-        self._all = [Process(number, settings, arguments, self._heard) for number in range(count)]
+        self._all = [Process(number, command, env, self._heard) for number in range(count)]
 
     def __enter__(self) -> "Processes":
         return self
@@ -101,16 +95,3 @@ class Processes:
             if len(found) == len(self._all):
                 break
         return list(found.values())
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    kafka = settings.kafka
-    return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)} | {
-        "SQM_DATA_DIR": str(settings.data_dir),
-        "SQM_KAFKA__BOOTSTRAP": kafka.bootstrap,
-        "SQM_KAFKA__TOPIC_PREFIX": kafka.topic_prefix,
-        "SQM_KAFKA__EVENTS_TOPICS": ",".join(kafka.events_topics),
-        "SQM_KAFKA__GROUP": kafka.group,
-        "SQM_KAFKA__PARTITIONS": str(kafka.partitions),
-        "SQM_WORKER__STANDBY": str(settings.worker.standby),
-    }

@@ -10,15 +10,17 @@ from typing import Any
 import polars as pl
 import pytest
 import pytest_asyncio
+from aiokafka import TopicPartition
 from playwright.async_api import Page, expect
 
 from api.context import Context
 from api.ticker import Ticker
+from consumers.holes import Hole, accepted
 from consumers.policies import FixedPolicies
 from consumers.policy_log import Refused
 from consumers.settings import load
 from monitor.frames import ALERTS
-from monitor.names import PolicyRefusal
+from monitor.names import HoleKind, PolicyRefusal
 from tests.api.serving import served
 from tests.api.test_ticker import alert
 from tests.api.world import NOON, Replica, lives, policies
@@ -275,6 +277,25 @@ async def test_the_ledger_out_of_balance_is_the_first_thing_said(world: World, o
     state.ledger = lambda: {"read": 9}  # type: ignore[method-assign]
     await expect(page.locator("#verdict-said")).to_contain_text("The ledger does not balance")
     await expect(page.locator("#balance")).to_contain_text("NOT BALANCED")
+
+
+async def test_what_is_missing_torn_or_still_to_be_read_is_said(world: World, open_page: OpenPage) -> None:
+    page = await open_page(world.address)
+    await full(page)
+    hole = Hole("sqm.events/1@7", HoleKind.EXPIRED, "sqm.events", 7, 10, 3, False, 10, "3 records are gone")
+    world.replica.states[1].apply({"holes": accepted([hole], NOON)})
+    holes = page.locator("#holes > li")
+    await expect(holes).to_have_text(
+        [
+            "A hole: 3 records of sqm.events, partition 1, are gone that were never counted; "
+            "accepted 2026-11-20T12:00:00.000Z"
+        ]
+    )
+    await expect(page.locator("#slas > li").first).to_contain_text("records are missing (see the ledger)")
+    where = TopicPartition("sqm.events", 0)
+    for second in range(21):
+        world.here.backlog.add(NOON + timedelta(seconds=second), {where: second * 100}, {where: 74_000})
+    await expect(page.locator("#freshness")).to_contain_text("catching up, 12 min left (72,000 records)")
 
 
 @pytest.mark.parametrize("address", ["/", "/#case=INC-004", "/#service=web"])

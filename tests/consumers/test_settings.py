@@ -62,6 +62,11 @@ def test_the_events_topic_and_the_group_follow_the_prefix(monkeypatch: pytest.Mo
             {"SQM_KAFKA__TOPIC_PREFIX": "a b"},
             "SQM_KAFKA__TOPIC_PREFIX='a b': string should match pattern '^[A-Za-z0-9._-]{1,200}$'",
         ),
+        (
+            {"SQM_WORKER__ACCEPT_LOSS": "sqm.events/3@1200, yes"},
+            "SQM_WORKER__ACCEPT_LOSS='yes': a hole is accepted by its name, topic/partition@offset, as the halted "
+            "partition gives it: sqm.events/3@1200",
+        ),
         ({"SQM_CLOCK": "walls"}, "SQM_CLOCK='walls': input should be 'wall' or 'event'"),
         (
             {"SQM_KAFKA__BOOTSTRP": "x"},

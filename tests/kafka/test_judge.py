@@ -221,3 +221,59 @@ def alert(identity: str) -> dict[str, Any]:
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     known = {"id": identity, "kind": "ledger", "severity": "page", "state": "firing", "reason": "imbalance"}
     return dict.fromkeys(ALERTS) | known | {"title": "t", "detail": "d", "since": at, "at": at, "wall": at}
+
+
+async def test_a_backlog_is_worked_off_without_old_news_being_told_or_anything_twice(
+    settings: Settings, hook: Hook, policies: PolicySet
+) -> None:
+    small = {"batch_records": 10, "checkpoint_events": 10, "checkpoint_seconds": 0.1}
+    settings = settings.model_copy(
+        update={
+            "kafka": settings.kafka.model_copy(update={"partitions": 2}),
+            "worker": settings.worker.model_copy(update=small),
+            "judge": settings.judge.model_copy(update={"tick_seconds": 0.1, "session_timeout_seconds": 6.0}),
+        }
+    )
+    await topics.ensure(settings.kafka)
+    begun = datetime.now(UTC)
+    waiting = []  # a case every minute of three hours: each second one is answered in time, the others never
+    for n in range(180):
+        at = begun - timedelta(minutes=180 - n)
+        waiting.append(lived(f"c-{n}", "opened", at))
+        if n % 2:
+            waiting.append(lived(f"c-{n}", "responded", at + timedelta(seconds=1)))
+    await publish(settings, waiting)
+    fixed = FixedPolicies(policies)
+    replica = Replica(settings)
+    records: list[tuple[str, str]] = []
+    replica.on_alert.append(lambda row: records.append((row["id"], row["state"])))
+
+    def read() -> int:
+        return sum(state.ledger().get("read", 0) for state in replica.states.values())
+
+    async with running(replica.run) as following:
+        async with running(Worker(settings, fixed).run, Judge(settings, replica, fixed).run) as tasks:
+            await until(lambda: read() > len(waiting) // 2, tasks=[*tasks, *following])
+        judge = Judge(settings, replica, fixed)
+        async with running(Worker(settings, fixed).run, judge.run) as tasks:  # others go on from there
+            await until(
+                lambda: read() == len(waiting) and all(s.now and s.now > begun for s in replica.states.values()),
+                tasks=[*tasks, *following],
+            )
+            news = {f"c-{n}" for n in range(180 - 14, 180) if n % 2 == 0}  # what breached in the last 15 minutes
+            await until(
+                lambda: news <= {body["data"]["case"] for body in hook.bodies if body["data"]["kind"] == "breach"},
+                tasks=tasks,
+            )
+            await publish(settings, [lived("end", "opened", datetime.now(UTC))])
+            await until(lambda: "end" in {body["data"]["case"] for body in hook.bodies}, tasks=tasks)
+    assert len(records) == len(set(records))
+    told = [(body["data"]["id"], body["data"]["state"]) for body in hook.bodies]
+    assert len(told) == len(set(told))
+    old = {f"c-{n}" for n in range(180 - 17) if n % 2 == 0}
+    assert not old & {body["data"]["case"] for body in hook.bodies}
+    recorded = replica.alerts.filter((pl.col("kind") == "breach") & pl.col("case").is_in(old))
+    assert recorded["state"].unique().to_list() == ["historic"]
+    assert set(recorded["case"]) == old
+    never = {body["data"]["case"] for body in hook.bodies if body["data"]["kind"] == "breach"}
+    assert not never & {f"c-{n}" for n in range(180) if n % 2}  # no breach was invented

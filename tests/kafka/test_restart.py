@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from aiokafka import TopicPartition
 
 from consumers import topics
 from consumers.broker import Broker
-from consumers.client import administrating
 from consumers.committer import Checkpoint, Committer
 from consumers.health import Status
 from consumers.policies import FixedPolicies
@@ -133,27 +131,6 @@ async def test_who_took_a_partition_over_fences_who_had_it(durable: Settings) ->
     await heir.close()
     written = await read_topic(durable, durable.kafka.topic(Topic.STATE), 1)
     assert [record.value for record in written] == [b"one", b"two"]
-
-
-async def test_a_hole_in_the_events_halts_with_what_is_missing(durable: Settings) -> None:
-    await topics.ensure(durable.kafka)
-    async with replicated(durable) as replica, working(durable):
-        await send(durable, lives(20))
-        await until(lambda: read_so_far(replica) == len(lives(20)))
-        await until(lambda: len(replica.states) == PARTITIONS and all(s.offsets for s in replica.states.values()))
-    await send(durable, lives(40, seed=2))
-    name = durable.kafka.events_topics[0]
-    stored = replica.states[1].offsets[name]
-    async with administrating(durable.kafka) as admin:
-        from aiokafka.admin import RecordsToDelete
-
-        await admin.delete_records({TopicPartition(name, 1): RecordsToDelete(before_offset=stored + 3)})
-    async with working(durable) as worker:
-        await until(lambda: 1 in worker.health.partitions and worker.health.partitions[1].status == Status.HALTED)
-        assert worker.health.partitions[1].detail == (
-            f"{name}, partition 1: the state ends at offset {stored}, the topic begins at {stored + 3}: "
-            "3 records are gone that were never counted"
-        )
 
 
 async def test_a_broker_that_goes_and_comes_back_is_waited_for(tmp_path: Path) -> None:

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.admin import NewPartitions
 
+from consumers.client import administrating
 from consumers.files_read import Gathered, gather, sources
 from consumers.replay import replay
 from consumers.replica import Replica
 from consumers.send import outgoing, send
 from consumers.settings import PREFIX, Settings
+from consumers.settings import load as load_settings
 from consumers.tables import FileError
+from consumers.topics import ensure
 from monitor.mapping import load_mapping
 from monitor.policy import PolicySet, load
 from monitor.summary import summary
@@ -32,6 +36,7 @@ from tests.kafka.traffic import (
     until,
     working,
 )
+from tests.kafka.traffic import send as to_kafka
 
 pytestmark = pytest.mark.kafka
 
@@ -183,3 +188,54 @@ async def test_a_record_that_kafka_does_not_take_is_named(by_events: Settings, t
     lines.write_bytes(b"{}\n" + b"x" * 17_000_000)
     with pytest.raises(FileError, match=r"events\.ndjson:2: larger than Kafka takes"):
         await send(records(files(lines)), by_events.kafka)
+
+
+async def test_a_topic_that_grew_is_moved_to_a_new_one_with_all_its_cases(by_events: Settings, tmp_path: Path) -> None:
+    """As docs/how-to/move-to-a-new-topic.md has it."""
+    old, name = by_events.kafka, by_events.kafka.events_topics[0]
+    await ensure(old)
+    await to_kafka(by_events, lives(60))
+    async with administrating(old) as admin:
+        await admin.create_partitions({name: NewPartitions(PARTITIONS + 1)})
+    await to_kafka(by_events, lives(60, seed=2))
+    moved = load_settings(
+        env_file=None,
+        clock="event",
+        data_dir=tmp_path / "data",
+        kafka={
+            "bootstrap": old.bootstrap,
+            "topic_prefix": f"{old.topic_prefix}n",
+            "partitions": 5,
+        },
+    )
+
+    async def copy() -> None:
+        held = await read_topic(by_events, name, PARTITIONS + 1)
+        (tmp_path / "old.ndjson").write_bytes(b"".join(record.value + b"\n" for record in held))
+        environment = {each: text for each, text in os.environ.items() if not each.startswith(PREFIX)}
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-c", "from api.cli import main; main()", "send", str(tmp_path / "old.ndjson")],
+            env=environment | as_environment(moved),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    await copy()
+    await to_kafka(by_events, lives(20, seed=3))  # a producer that switches late
+    await to_kafka(moved, lives(20, seed=4))
+    await copy()
+    every = [*lives(60), *lives(60, seed=2), *lives(20, seed=3), *lives(20, seed=4)]
+    (tmp_path / "all.ndjson").write_bytes(b"".join(value + b"\n" for _, value in every))
+    whole = replay(files(tmp_path / "all.ndjson"), policies(), now=None, wall=wall())
+    async with replicated(moved) as replica, working(moved) as worker:
+        await until(
+            lambda: len(replica.states) == 5 and all(state.now == whole.now for state in replica.states.values()),
+            what=lambda: (worker.health, whole.now),
+        )
+        found = summary(replica.states, policies(), whole.now)
+    for each in ("clocks", "slas", "indicators"):
+        assert found[each] == whole.summary[each]

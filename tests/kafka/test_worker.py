@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.admin import NewPartitions
 from structlog.testing import capture_logs
 
 from consumers import changelog, topics
 from consumers.changelog import Kind
-from consumers.client import consumer, producer, started
+from consumers.client import administrating, consumer, producer, started
 from consumers.health import Status
 from consumers.settings import Settings, load
 from consumers.slots import SlotTaken, held
@@ -30,6 +31,7 @@ from tests.kafka.traffic import (
     replicated,
     send,
     send_ends,
+    sender,
     until,
     working,
 )
@@ -145,6 +147,32 @@ async def test_refused_events_go_to_their_topic_with_reason_and_origin(by_events
     assert (ledger["read"], ledger["counted"], ledger["rejected"]) == (5, 1, 4)
 
 
+async def test_of_a_refused_record_so_many_headers_are_kept_and_the_others_counted(by_events: Settings) -> None:
+    await topics.ensure(by_events.kafka)
+    headers = [(f"h{n}" + "x" * 2_000 * (n == 0), b"v" * 2_000) for n in range(100)] + [("sqm-reason", b"not ours")]
+    client = await started(producer(by_events.kafka))
+    await client.send_and_wait(by_events.kafka.events_topics[0], b"{nope", headers=headers)
+    await client.close()
+    async with replicated(by_events) as replica, working(by_events):
+        await until(lambda: read_so_far(replica) == 1)
+    [record] = await read_topic(by_events, by_events.kafka.topic(Topic.REJECTED), PARTITIONS)
+    told = dict(record.headers)
+    assert (told["sqm-reason"], told["sqm-headers-left-out"]) == (b"malformed_json", b"68")
+    own = [(name, content) for name, content in record.headers if not name.startswith("sqm-")]
+    assert [name for name, _ in own] == ["h0" + "x" * 998, *(f"h{n}" for n in range(1, 32))]
+    assert {len(content) for _, content in own} == {1_000}
+
+
+async def test_record_timestamps_are_the_brokers_however_far_ahead_a_producers_clock_is(by_events: Settings) -> None:
+    await topics.ensure(by_events.kafka)
+    name = by_events.kafka.events_topics[0]
+    ahead = datetime.now(UTC) + timedelta(hours=3)
+    async with sender(by_events) as client:
+        await client.send_and_wait(name, b"{}", partition=0, timestamp_ms=int(ahead.timestamp() * 1000))
+    [record] = await read_topic(by_events, name, PARTITIONS)
+    assert datetime.fromtimestamp(record.timestamp / 1000, UTC) < ahead - timedelta(hours=2)
+
+
 async def test_changed_verdicts_are_published_as_cloudevents(by_events: Settings) -> None:
     await topics.ensure(by_events.kafka)
     opened = END - timedelta(days=1)
@@ -252,7 +280,7 @@ async def test_a_damaged_frame_halts_its_partition_and_no_other(by_events: Setti
         await until(lambda: {p.status for p in worker.health.partitions.values()} == {Status.RUNNING, Status.HALTED})
         assert worker.health.partitions[1].status == Status.HALTED
         said = worker.health.trouble()
-        assert said == f"{topic}, partition 1, offset 1: the frame is damaged, its checksum does not fit its bytes"
+        assert (said or "").startswith(f"{topic}, partition 1, offset 1: the frame is damaged, its checksum")
         await send(by_events, lives(50))
         others = (worker.health.partitions[0], worker.health.partitions[2])
         await until(lambda: all(p.records > 0 for p in others))
@@ -291,8 +319,33 @@ async def test_a_state_topic_that_does_not_fit_the_events_is_refused(settings: S
     await topics.ensure(changed(settings, kafka={"partitions": 1}).kafka)
     more = changed(settings, kafka={"events_topics": (f"{settings.kafka.topic_prefix}.more",), "partitions": 2})
     await topics.ensure(changed(more, kafka={"topic_prefix": f"{settings.kafka.topic_prefix}x"}).kafka)
-    with pytest.raises(TopicsUnfit, match=r"state has 1 partitions and would need 2, as many as the events topics"):
+    with pytest.raises(TopicsUnfit, match=r"more has 2 partitions and \w+\.state has 1: the events topic has grown"):
         await topics.ensure(more.kafka)
+
+
+async def test_an_events_topic_that_grows_is_refused_while_it_is_read_and_at_the_next_start(
+    by_events: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.worker.METADATA_SECONDS", 0.5)
+    await topics.ensure(by_events.kafka)
+    name = by_events.kafka.events_topics[0]
+    async with replicated(by_events) as replica, working(by_events) as worker:
+        await send(by_events, lives(20))
+        await until(lambda: read_so_far(replica) == len(lives(20)), what=lambda: worker.health)
+        async with administrating(by_events.kafka) as admin:
+            await admin.create_partitions({name: NewPartitions(PARTITIONS + 1)})
+        await until(lambda: worker.health.status == Status.HALTED)
+        said = worker.health.trouble() or ""
+        assert said.startswith(
+            f"{name} has 4 partitions and {by_events.kafka.topic(Topic.STATE)} has 3: the events topic has grown. "
+            "A case has to stay in its partition"
+        )
+        assert not worker.health.partitions
+        await send(by_events, lives(20, seed=2))
+    with pytest.raises(TopicsUnfit) as refused:
+        await topics.ensure(by_events.kafka)
+    assert str(refused.value) == said
+    assert read_so_far(replica) == len(lives(20))
 
 
 async def test_an_unreachable_broker_is_named_and_waiting_for_it_can_be_stopped(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 """Rows: what was added is there, what was replaced is not, however it was chunked."""
 
+from typing import Any
+
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor import sealed
 from monitor.frames import KEY
-from monitor.rows import FAN, MOST_MERGED, Rows, part_of, to_merge
+from monitor.keyed import FAN, MOST_MERGED, to_merge
+from monitor.rows import Rows, part_of
 
 COLUMNS = {"key": KEY, "n": pl.Int64()}
 
@@ -81,6 +86,48 @@ def test_parts_hold_every_row_once_and_where_it_is_told(pairs: list[tuple[int, i
     assert sorted(row for part in parts for row in part.rows()) == sorted(p for p in pairs if p[0] not in gone)
     for number, part in enumerate(parts):
         assert set(part.select(part_of("key", 2**bits)).to_series()) <= {number}
+
+
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.lists(st.tuples(st.integers(0, 20), st.integers(-5, 5)), max_size=8)),
+        st.tuples(st.sampled_from(["remove", "seal"]), st.sets(st.integers(0, 20), max_size=6)),
+    ),
+    max_size=24,
+)
+
+
+@given(OPERATIONS, st.integers(1, 6))
+def test_sealed_rows_are_found_and_taken_out_as_all_others(operations: list[Any], block_rows: int) -> None:
+    table, model = Rows(COLUMNS, "key"), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealed, "BLOCK_ROWS", block_rows)
+        for operation, what in operations:
+            if operation == "add":
+                table.add(rows_of(what))
+                model += what
+                continue
+            if operation == "seal":
+                table.seal(table.to_seal(keys(*what)))
+            else:
+                table.remove(keys(*what))
+                model = [pair for pair in model if pair[0] not in what]
+    assert sorted(table.frame().rows()) == sorted(model)
+    assert table.height == len(model)
+    assert sorted(table.of(keys(3, 7, 3, 99)).rows()) == sorted(pair for pair in model if pair[0] in (3, 7))
+    assert sorted(table.where(pl.col("n") > 0).rows()) == sorted(pair for pair in model if pair[1] > 0)
+    parts = [table.part(number, 4) for number in range(4)]
+    assert sorted(pl.concat(parts).rows()) == sorted(model)
+
+
+def test_sealed_keys_that_agree_in_their_lower_halves_are_told_apart() -> None:
+    table = Rows(COLUMNS, "key")
+    pairs = [(7, 1), (7 + 2**64, 2), (7, 3), (7 + 2**65, 4), (7 + 2**64, 5)]
+    table.add(rows_of(pairs))
+    table.seal(table.to_seal(keys(7, 7 + 2**64, 7 + 2**65)))
+    assert sorted(table.of(keys(7, 7 + 2**65)).rows()) == [(7, 1), (7, 3), (7 + 2**65, 4)]
+    table.remove(keys(7))
+    assert sorted(table.frame().rows()) == [(7 + 2**64, 2), (7 + 2**64, 5), (7 + 2**65, 4)]
 
 
 @given(st.lists(st.integers(1, MOST_MERGED // 2), max_size=60))

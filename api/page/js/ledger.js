@@ -26,6 +26,7 @@ export function showLedger(tick) {
     say(element.lastChild, item.value);
   });
   showRefusals(ledger);
+  showWarnings(ledger);
 }
 
 function create() {
@@ -50,4 +51,24 @@ function showRefusals(ledger) {
 
 function createRefusal() {
   return assembled("li", "refusal", [["a", "link", ""]]);
+}
+
+/** What makes the figures less than whole for good: accepted holes, and cases that are torn over partitions. */
+function showWarnings(ledger) {
+  const items = ledger.partitions.flatMap((partition) => partition.holes.map((hole) => holeText(partition.partition, hole)));
+  if (ledger.cases_split) items.push(splitText(ledger));
+  show(byId("holes"), items.length > 0);
+  keyed(byId("holes"), items, (text) => text, () => make("li", "refusal"), say);
+}
+
+function holeText(partition, hole) {
+  const missing = hole.missing === null ? "an unknown number of" : count(hole.missing);
+  const went = hole.counted ? "had been counted" : "were never counted";
+  const span = hole.from_time && hole.to_time ? ` (${hole.from_time} to ${hole.to_time})` : "";
+  return `A hole: ${missing} records of ${hole.topic}, partition ${partition}, are gone that ${went}${span}; accepted ${hole.accepted}`;
+}
+
+function splitText(ledger) {
+  const named = ledger.split_cases.slice(0, 3).map(({ case: id, partitions }) => `${id} (partitions ${partitions.join(", ")})`);
+  return `${count(ledger.cases_split)} cases come through several partitions, their clocks are wrong: ${named.join("; ")}`;
 }

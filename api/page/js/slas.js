@@ -46,7 +46,8 @@ function countText(sla) {
   const over = `over ${sla.period.replace("calendar ", "the calendar ")}`;
   if (sla.good === null || sla.good + sla.bad === 0) return `no events ${over}`;
   const corrected = sla.corrected ? `, ${count(sla.corrected)} corrected` : "";
-  return `${count(sla.bad)} of ${count(sla.good + sla.bad)} missed it ${over}${corrected}`;
+  const missing = sla.holes ? ", records are missing (see the ledger)" : "";
+  return `${count(sla.bad)} of ${count(sla.good + sla.bad)} missed it ${over}${corrected}${missing}`;
 }
 
 /** The loudest pair that fires; else the one that comes closest to its limit. */

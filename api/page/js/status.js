@@ -49,7 +49,8 @@ function calmText(slas) {
 /** What makes the figures of this tick less than current, in words; empty when nothing does. */
 export function staleness(tick) {
   const reasons = Object.values(tick.troubles ?? {});
-  if (tick.current_share < 1) reasons.push(behindText(tick.ledger.partitions));
+  if (tick.catching_up) reasons.push(tick.catching_up);
+  else if (tick.current_share < 1) reasons.push(behindText(tick.ledger.partitions));
   return reasons.join("; ");
 }
 

@@ -1,0 +1,147 @@
+"""Rows that will hardly be asked for again, compressed in blocks, and found by key like others.
+
+A block holds the rows of a few hundred keys. An index says in which block those of a key are, so that reading them
+unpacks that block only, and asking for keys that are not there unpacks nothing. Rows that are taken out stay in
+their block, which goes when none is left in it.
+"""
+
+import io
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+import cramjam
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from monitor.frames import Columns, conform, empty
+from monitor.keyed import Halves, Ints, Keyed, Lows, Part, low_half
+
+BLOCK_ROWS: Final = 2_048  # about so many: more would compress a little better, and take longer to unpack
+_GONE: Final = np.iinfo(np.uint32).max  # in the place of a block's number
+_LEVEL: Final = 3
+
+
+class Packed(NamedTuple):
+    """Rows in blocks."""
+
+    blocks: list[bytes]
+    counts: Ints  # of keys in each block
+    keys: pl.Series  # block by block
+    rows: npt.NDArray[np.uint32]  # of each key
+
+
+def pack(rows: pl.DataFrame, key: str) -> Packed:
+    """Put rows into blocks, those of each key together."""
+    rows, keys, many = _by_key(rows, key)
+    ends = np.cumsum(many)
+    firsts = np.flatnonzero(np.diff((ends - 1) // BLOCK_ROWS, prepend=-1))  # the first key of each block
+    bounds = np.append((ends - many)[firsts], rows.height).tolist()
+    blocks = [_packed(rows[begin:end]) for begin, end in pairwise(bounds)]
+    return Packed(blocks, np.diff(np.append(firsts, len(keys))), keys, many.astype(np.uint32))
+
+
+class Sealed:
+    """See the module.
+
+    :param columns: of the rows; `key` is one of them
+    """
+
+    def __init__(self, columns: Columns, key: str) -> None:
+        self.columns = columns
+        self.key = key
+        self._blocks: dict[int, bytes] = {}
+        self._left: dict[int, int] = {}  # how many keys are left in each block
+        self._number = 0
+        self._index = Keyed()  # number of the block, number of rows in it
+        self.height = 0
+        self.size = 0  # bytes of all blocks
+
+    def add(self, packed: Packed) -> None:
+        """Take over rows: all that there are of their keys, but for what is sealed already."""
+        numbers = range(self._number, self._number + len(packed.blocks))
+        self._blocks |= dict(zip(numbers, packed.blocks, strict=True))
+        self._left |= dict(zip(numbers, packed.counts.tolist(), strict=True))
+        self._number += len(numbers)
+        self._index.add(packed.keys, [np.repeat(numbers, packed.counts).astype(np.uint32), packed.rows])
+        self.size += sum(map(len, packed.blocks))
+        self.height += int(packed.rows.sum())
+
+    def of(self, keys: pl.Series) -> pl.DataFrame:
+        """The rows of those keys."""
+        return self._rows(part.at(places) for part, places in self._index.find(keys))
+
+    def holds(self, keys: pl.Series) -> pl.Series:
+        """Those of `keys` that have rows here."""
+        found = [_left_in(part.at(places)).keys.keys() for part, places in self._index.find(keys)]
+        return pl.concat([keys.clear(), *found])
+
+    def remove(self, keys: pl.Series) -> None:
+        """Take out all rows of those keys."""
+        for part, places in self._index.find(keys):
+            self._remove(part, places)
+
+    def part(self, number: int, of: int) -> pl.DataFrame:
+        """As `Rows.part`."""
+        return self._rows(part.at(part.between(number, of)) for part in self._index.parts)
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """All rows, a few blocks at a time."""
+        for number in range(16):
+            yield self.part(number, 16)
+
+    def halves(self) -> Iterator[Lows]:
+        """The lower halves of all keys, in ascending arrays."""
+        return (_left_in(part).keys.low for part in self._index.parts)
+
+    def _remove(self, part: Part, places: Ints) -> None:
+        block, rows = part.columns
+        gone = places[block[places] != _GONE]
+        self.height -= int(rows[gone].sum())
+        for number, count in zip(*(c.tolist() for c in np.unique(block[gone], return_counts=True)), strict=True):
+            self._left[number] -= count
+            if not self._left[number]:
+                self.size -= len(self._blocks.pop(number))
+                del self._left[number]
+        block[gone] = _GONE
+
+    def _rows(self, parts: Any) -> pl.DataFrame:
+        found = [empty(self.columns)]
+        for part in filter(lambda part: part.height, map(_left_in, parts)):
+            order = np.argsort(part.columns[0], kind="stable")
+            numbers, starts = np.unique(part.columns[0][order], return_index=True)
+            for number, places in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+                found.append(self._of_block(number, part.keys.at(places)))
+        return pl.concat(found)
+
+    def _of_block(self, number: int, keys: Halves) -> pl.DataFrame:
+        rows = conform(_unpacked(self._blocks[number]), self.columns)
+        if len(keys.low) == rows[self.key].n_unique():
+            return rows
+        return rows.filter(pl.col(self.key).is_in(keys.keys().implode()))
+
+
+def _by_key(rows: pl.DataFrame, key: str) -> tuple[pl.DataFrame, pl.Series, Ints]:
+    """The rows with those of each key together, the keys in that order, and how many rows each has."""
+    rows = rows[np.argsort(low_half(rows[key]), kind="stable")]
+    runs = rows[key].rle().struct.unnest()
+    if runs["value"].n_unique() < runs.height:  # keys that agree in their lower halves lie mixed
+        rows = rows.sort(key)
+        runs = rows[key].rle().struct.unnest()
+    return rows, runs["value"], runs["len"].cast(pl.Int64).to_numpy()
+
+
+def _left_in(part: Part) -> Part:
+    return part.at(part.columns[0] != _GONE)
+
+
+def _packed(rows: pl.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    # What is null in every row need not be held: `conform` makes it again.
+    pl.DataFrame([column for column in rows if column.null_count() < rows.height]).write_ipc_stream(stream)
+    return bytes(cramjam.zstd.compress(stream.getbuffer(), _LEVEL))
+
+
+def _unpacked(packed: bytes) -> pl.DataFrame:
+    return pl.read_ipc_stream(io.BytesIO(bytes(cramjam.zstd.decompress(packed))))

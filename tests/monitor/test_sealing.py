@@ -1,0 +1,75 @@
+"""Sealing what has ended: nothing that can be read of a state changes, whatever comes afterwards."""
+
+import random
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor import sealing
+from monitor.engine import step
+from monitor.policy import PolicySet, load
+from monitor.state import SLICES, State
+from tests.monitor.test_archive import DAY, POLICY, cells, solved
+from tests.monitor.test_engine import Event, event, read
+
+
+@pytest.fixture(scope="module")
+def policies() -> PolicySet:
+    return load([("support.yaml", POLICY)])
+
+
+def contents(state: State) -> dict[str, list[tuple[object, ...]]]:
+    tables = {name: getattr(state, name).frame() for name in ("history", "contributions", "wakes")}
+    return {name: sorted(rows.iter_rows(), key=repr) for name, rows in (tables | {"verdicts": state.verdicts}).items()}
+
+
+def folded(events: list[Event], size: int, policies: PolicySet, *, sealed: bool) -> State:
+    state = State()
+    for number in range(0, len(events), size):
+        arrived = read(events[number : number + size])
+        now = max(time for time in (state.now, arrived.events["time"].max()) if time is not None)  # type: ignore[type-var]
+        state.apply(step(state, arrived, now, policies, grace=timedelta(0)).delta)
+        if sealed:
+            sealing.seal(state)
+    return state
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32), st.integers(1, 20), st.integers(4, 20))
+def test_a_state_that_seals_what_it_can_holds_and_derives_the_same(seed: int, cases: int, size: int) -> None:
+    policies = load([("support.yaml", POLICY)])
+    draw = random.Random(seed)
+    events = [each for n in range(cases) for each in solved(f"c{n}", n / 30)]
+    events += [event(f"c{draw.randrange(cases)}", "reopened", draw.uniform(0, 2) * DAY, f"r{n}") for n in range(9)]
+    events += [
+        event(f"c{draw.randrange(cases)}", "rating.submitted", draw.uniform(0, 9) * DAY, f"s{n}", csat=4)
+        for n in range(9)
+    ]
+    events += draw.sample(events, len(events) // 5)
+    draw.shuffle(events)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealing, "LEAST", 0)
+        sealing_state = folded(events, size, policies, sealed=True)
+    plain = folded(events, size, policies, sealed=False)
+    assert contents(sealing_state) == contents(plain)
+    assert cells(sealing_state) == cells(plain)
+    restored = State()
+    for number in range(SLICES):
+        restored.apply(sealing_state.slice(number))
+    assert contents(restored) == contents(plain)
+
+
+def test_cases_that_ended_a_while_ago_are_sealed_and_the_open_ones_are_not(
+    policies: PolicySet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "LEAST", 0)
+    events = [*solved("ended", 0), *solved("open", 0)[:2], *solved("just ended", 0.9), event("last", "opened", 1601)]
+    state = folded(events, 3, policies, sealed=False)
+    for _ in range(SLICES):
+        sealing.seal(state)
+    hot = pl.concat([state.history.unsealed(number, SLICES) for number in range(SLICES)])
+    assert set(hot["case"]) == {"open", "just ended", "last"}
+    assert set(state.history.frame()["case"]) == {"ended", "open", "just ended", "last"}
