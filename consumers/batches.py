@@ -9,10 +9,12 @@ inside, tried against a real broker by `tests/kafka/test_batches.py`, and held s
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
+
+BATCHES: Final = 16  # unpacked at once, in the event loop, which has more to do
 
 
 class Record(Protocol):
@@ -39,8 +41,8 @@ def in_batches(client: AIOKafkaConsumer) -> AIOKafkaConsumer:
 async def fetched(
     client: AIOKafkaConsumer, *partitions: TopicPartition, timeout_ms: int
 ) -> dict[TopicPartition, list[Record]]:
-    """What one fetch brought, as `getmany`. The client has to be one of `in_batches`."""
-    found = await client.getmany(*partitions, timeout_ms=timeout_ms)
+    """What has come, as `getmany`, of a few batches. The client has to be one of `in_batches`."""
+    found = await client.getmany(*partitions, timeout_ms=timeout_ms, max_records=BATCHES)
     return {where: [record for batch in batches for record in batch] for where, batches in found.items()}
 
 

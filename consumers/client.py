@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 FIRST_PAUSE: Final = 0.2  # seconds
 PATIENCE: Final = 5.0  # seconds that a client may take to close
+HEARTBEAT_SECONDS: Final = 1.0  # by its next one a member hears of a rebalance: until all have, the others rest
 PARTITION_BYTES: Final = 4 * 1024 * 1024  # read ahead of each partition
 BATCH_BYTES: Final = 1_000_000  # of one produced batch; brokers take 1 MiB unless told otherwise
 TRANSACTION_SECONDS: Final = 60

@@ -21,8 +21,15 @@ Batch = Mapping[TopicPartition, Sequence[Any]]
 class Tail:
     """Committed records of some partitions, which have to exist. Use as a context manager."""
 
-    def __init__(self, kafka: KafkaSettings, partitions: Sequence[TopicPartition]) -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        partitions: Sequence[TopicPartition],
+        starts: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
+        """`starts`: where to begin with some of them, in place of their beginning."""
         self._kafka = kafka
+        self._starts = starts or {}
         self.partitions = tuple(partitions)
         self._ends: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer | None = None
@@ -69,6 +76,11 @@ class Tail:
             return False
         return bool(position >= self._ends[partition])
 
+    async def position(self, partition: TopicPartition) -> int:
+        """The offset of what is taken next."""
+        assert self._consumer is not None
+        return int(await self._consumer.position(partition))
+
     async def rewind(self, partition: TopicPartition) -> None:
         """Take that partition from its beginning again."""
         assert self._consumer is not None
@@ -79,7 +91,9 @@ class Tail:
         self._consumer = await started(consumer(self._kafka))
         try:
             self._consumer.assign(self.partitions)
-            await self._consumer.seek_to_beginning(*self.partitions)
+            await self._consumer.seek_to_beginning(*(tp for tp in self.partitions if tp not in self._starts))
+            for partition, start in self._starts.items():
+                self._consumer.seek(partition, start)
             await self._ask(self.partitions)
         except BaseException:
             await stopped(self._consumer)

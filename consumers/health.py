@@ -52,6 +52,7 @@ class RoleHealth:
     status: Status = Status.STARTING
     detail: str = ""
     partitions: dict[int, PartitionHealth] = field(default_factory=dict)
+    warm: int = 0  # copies of other workers' partitions that could be taken over now
     deliveries: Counter[tuple[str, str]] = field(default_factory=Counter)  # of alerts: by receiver and result
 
     def set(self, status: Status, detail: str = "") -> None:

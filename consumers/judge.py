@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 from consumers import topics
 from consumers.alerts_log import AlertLog, Delivery, Entry, Row
 from consumers.alerts_record import AlertsRecord
-from consumers.client import PATIENCE, Pauses, consumer, passing, persist, said, started
+from consumers.client import HEARTBEAT_SECONDS, PATIENCE, Pauses, consumer, passing, persist, said, started
 from consumers.follow import stopped
 from consumers.health import RoleHealth, Status
 from consumers.judging import judge, see
@@ -92,7 +92,7 @@ class Judge(ConsumerRebalanceListener):  # type: ignore[misc]
             "group_id": f"{self._kafka.group}-judge",
             "partition_assignment_strategy": (sticky,),
             "session_timeout_ms": int(seconds * 1000),
-            "heartbeat_interval_ms": int(seconds * 1000 / 4),
+            "heartbeat_interval_ms": int(HEARTBEAT_SECONDS * 1000),
             "auto_offset_reset": "latest",
         }
         ballot = await persist("standing for election", self._kafka, lambda: started(consumer(self._kafka, **options)))

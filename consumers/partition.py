@@ -28,9 +28,9 @@ from consumers.health import PartitionHealth, Status
 from consumers.holes import Halt
 from consumers.partition_time import PartitionTime, Question
 from consumers.policies import Policies
+from consumers.restore import Copy
 from consumers.resume import Resume, Resumed
 from consumers.settings import Settings
-from consumers.state_log import StateLog
 from monitor.engine import outdated
 from monitor.names import Topic
 
@@ -69,21 +69,18 @@ class Shared:
         return await asyncio.get_running_loop().run_in_executor(self.pool, work, *arguments)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A state that was given up in good order: it can be used again while `sqm.state` still ends there."""
-
-    log: StateLog
-    end: int
-
-
 class Partition:
-    """See the module."""
+    """See the module.
 
-    def __init__(self, number: int, shared: Shared, health: PartitionHealth, kept: Kept | None = None) -> None:
+    :param known: its state as it was before, or a warm copy; only what `sqm.state` holds beyond it is read
+    :ivar known: at the end: the state that it gave up in good order
+    """
+
+    def __init__(self, number: int, shared: Shared, health: PartitionHealth, known: Copy | None = None) -> None:
         self.number = number
         self.health = health
-        self.kept = kept
+        self.known = known
+        self.working = False  # whether there may be a commit under way
         self._shared = shared
         self._kafka = shared.settings.kafka
         self._topics = [TopicPartition(topic, number) for topic in self._kafka.events_topics]
@@ -151,36 +148,30 @@ class Partition:
         try:
             await committer.start()
             resumed = await self._resume(committer)
+            self.known = Copy(resumed.log, committer.state_end or resumed.position)
             await self._know_policies()
             self._begin(resumed)
             pauses.reset()
+            self.known, self.working = None, True
             await self._work(Folder(self._shared.settings, resumed.log, self.health), committer)
+            self.known = Copy(resumed.log, committer.state_end or resumed.position)
         finally:
-            self._time, self._chunks = None, []
+            self._time, self._chunks, self.working = None, [], False
             await committer.close()
 
     async def _resume(self, committer: Committer) -> Resumed:
         """The state, and the consumer set to read on from where it ends."""
         shared = self._shared
-        kept = await self._still_whole()
-        if kept is None:
-            self.health.status = Status.RESTORING
+        known, self.known = self.known, None
+        self.health.status = Status.RESTORING
         resume = Resume(shared.settings, self.number, shared.consumer, shared.asker, shared.wall)
-        resumed = await resume.run(committer, kept)
+        resumed = await resume.run(committer, known)
         try:
             for where, offset in resumed.starts.items():
                 shared.consumer.seek(where, offset)
         except IllegalStateError as error:
             raise MembershipLost(said(error)) from error
         return resumed
-
-    async def _still_whole(self) -> StateLog | None:
-        """The state that this worker had before, if nobody went on with it since."""
-        kept, self.kept = self.kept, None
-        if kept is None:
-            return None
-        state = TopicPartition(self._kafka.topic(Topic.STATE), self.number)
-        return kept.log if (await self._shared.asker.end_offsets([state]))[state] == kept.end else None
 
     async def _know_policies(self) -> None:
         if self._shared.policies.current is None:
@@ -208,8 +199,6 @@ class Partition:
             for task in (folding, reading):
                 if task.done():
                     task.result()  # raises what ended it
-            if committer.state_end is not None:
-                self.kept = Kept(folder.log, committer.state_end)
         finally:
             for task in (reading, folding):
                 task.cancel()
@@ -312,9 +301,9 @@ class Partition:
         health.committed += checkpoint.records
 
 
-async def finished(task: "asyncio.Task[None]") -> None:
-    """Wait until a stopped partition has ended, and cancel it should it not."""
-    _, pending = await asyncio.wait([task], timeout=FINISH_SECONDS)
+async def finished(partition: Partition, task: "asyncio.Task[None]") -> None:
+    """Wait until a stopped partition has ended; cancel it where there is nothing to finish, or it takes too long."""
+    _, pending = await asyncio.wait([task], timeout=FINISH_SECONDS if partition.working else 0)
     if pending:
         task.cancel()
         await asyncio.wait([task])

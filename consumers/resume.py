@@ -21,7 +21,7 @@ from consumers.committer import Checkpoint, Committer
 from consumers.follow import stopped
 from consumers.holes import Halt, Hole, Offsets
 from consumers.partition_time import Question
-from consumers.restore import restored, scanned
+from consumers.restore import Copy, restored, scanned
 from consumers.settings import Settings
 from consumers.state_log import Slice, StateLog
 from monitor.names import HoleKind, Topic
@@ -38,6 +38,7 @@ class Resumed:
     """Where to go on."""
 
     log: StateLog
+    position: int  # in sqm.state, up to where it was read
     starts: Offsets
     first: Question  # where the topics ended, so that time is known from the first commit on
 
@@ -56,18 +57,19 @@ class Resume:
     asker: AIOKafkaConsumer
     wall: Callable[[], datetime]
 
-    async def run(self, committer: Committer, kept: StateLog | None) -> Resumed:
+    async def run(self, committer: Committer, known: Copy | None) -> Resumed:
         """Raises Halt, KafkaError.
 
-        :param kept: the state, where it is still at hand
+        :param known: the state as it was before, or a warm copy
         """
         kafka = self.settings.kafka
         topics = [TopicPartition(topic, self.number) for topic in kafka.events_topics]
         error: FrameError | None = None
         try:
-            found = kept or await restored(kafka, self.number)
+            copy = await self._restored(known)
         except FrameError as damage:
-            found, error = StateLog(kafka.topic(Topic.STATE), self.number), damage
+            copy, error = Copy(StateLog(kafka.topic(Topic.STATE), self.number)), damage
+        found = copy.log
         asked_at = self.wall()
         begins, ends = await self.asker.beginning_offsets(topics), await self.asker.end_offsets(topics)
         missing = await self._missing(found, error, begins, ends)
@@ -79,7 +81,17 @@ class Resume:
         starts = {where: found.state.offsets.get(where.topic, begins[where]) for where in topics}
         await self._compare(starts)
         self._warn_of_leftovers(found.topic, {hole.name for hole in missing})
-        return Resumed(found, starts, Question(asked_at, {where.topic: end for where, end in ends.items()}))
+        return Resumed(
+            found, copy.position, starts, Question(asked_at, {where.topic: end for where, end in ends.items()})
+        )
+
+    async def _restored(self, known: Copy | None) -> Copy:
+        if known is not None:
+            state = TopicPartition(known.log.topic, self.number)
+            if (await self.asker.end_offsets([state]))[state] == known.position:
+                log.info("restored", partition=self.number, delta=known.log.number, records=0, warm=True)
+                return known
+        return await restored(self.settings.kafka, self.number, known)
 
     async def _missing(self, found: StateLog, error: FrameError | None, begins: Offsets, ends: Offsets) -> list[Hole]:
         state = TopicPartition(found.topic, self.number)

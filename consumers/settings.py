@@ -167,6 +167,12 @@ class WorkerSettings(_Group):
         description="Whether the worker joins its group under host and slot, so that after a restart it gets its "
         "partitions back at once. Without, it is a new member each time: for hosts whose names do not last.",
     )
+    standby: Annotated[int, Field(ge=0, le=16)] = Field(
+        default=0,
+        description="How many warm copies of each partition's state other workers keep, so that they go on at once "
+        "where a worker ends; each takes as much memory as the state itself. A silent worker loses its partitions "
+        "after 10 s then, or after `SQM_KAFKA__SESSION_TIMEOUT_SECONDS` where that is less. The same for all workers.",
+    )
     checkpoint_seconds: Annotated[float, Field(ge=0.05, le=60)] = Field(
         default=1.0,
         description="How often what was folded is committed: state, verdicts, refused events and offsets.",

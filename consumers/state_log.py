@@ -120,6 +120,7 @@ class StateLog:
                 f"holds it ({len(missing)} missing in all): the state cannot be restored from what is there",
                 self._end,
             )
+        self.state = State()  # should a frame fail, it can be tried again
         for frame in self._newest_slices.values():
             self._apply(frame.tables())
         numbers = range(least + 1, top + 1)

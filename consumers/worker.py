@@ -10,18 +10,20 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from consumers import slots, topics
+from consumers.assignment import Assignor, Held
 from consumers.batches import in_batches
-from consumers.client import Pauses, consumer, persist, said, started
+from consumers.client import HEARTBEAT_SECONDS, Pauses, consumer, persist, said, started
 from consumers.follow import ANSWER_SECONDS, stopped
 from consumers.health import PartitionHealth, RoleHealth, Status
-from consumers.partition import Kept, MembershipLost, Partition, Shared, finished
+from consumers.partition import MembershipLost, Partition, Shared, finished
 from consumers.partition_time import Question
 from consumers.policies import Policies
+from consumers.restore import Copy
 from consumers.settings import Settings
+from consumers.standby import Standby
 from monitor.names import Topic
 
 log = structlog.get_logger()
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 METADATA_SECONDS: Final = 10.0  # how soon it is noticed that a topic has other partitions
 ASK_SECONDS: Final = 0.25  # how often it is asked where the events topics end
 THREADS: Final = max(2, os.cpu_count() or 2)
+STANDBY_SESSION_SECONDS: Final = 10.0  # with warm copies it is quicker to take over than to wait for a restart
 
 
 class Worker:
@@ -95,7 +98,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._health = health
         self._slot = slot
         self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
-        self._kept: dict[int, Kept] = {}
+        self._kept: dict[int, Copy] = {}
+        self._assignor = Assignor(self._held, settings.worker.standby)
+        self._standby: Standby | None = None
         self._shared: Shared | None = None
         self._count = 0  # partitions of an events topic
         self.joined = False
@@ -111,6 +116,10 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             group = in_batches(await self._client(stack, group_id=self._kafka.group, **self._member()))
             asker = await self._client(stack, isolation_level="read_uncommitted")
             self._shared = Shared(self._settings, self._policies, group, asker, pool, 0, 0)
+            single = ThreadPoolExecutor(1, "standby")
+            stack.callback(single.shutdown, wait=False, cancel_futures=True)
+            self._standby = Standby(self._kafka, single, self._health)
+            stack.push_async_callback(self._standby.close)
             stack.push_async_callback(self._stop_partitions)
             self.joined = True
             self._health.set(Status.STARTING, f"the worker joins the group {self._kafka.group}")
@@ -133,13 +142,23 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._health.set(Status.DISCONNECTED, trouble)
 
     def _member(self) -> dict[str, object]:
+        worker, session = self._settings.worker, self._kafka.session_timeout_seconds
+        if worker.standby:
+            session = min(session, STANDBY_SESSION_SECONDS)
         options: dict[str, object] = {
-            "partition_assignment_strategy": (RangePartitionAssignor,),
+            "partition_assignment_strategy": (self._assignor,),
+            "session_timeout_ms": int(session * 1000),
+            "rebalance_timeout_ms": int(self._kafka.session_timeout_seconds * 1000),
+            "heartbeat_interval_ms": int(HEARTBEAT_SECONDS * 1000),
             "metadata_max_age_ms": int(METADATA_SECONDS * 1000),
         }
-        if self._settings.worker.static:
-            options["group_instance_id"] = f"{self._settings.worker.host}-{self._slot}"
+        if worker.static:
+            options["group_instance_id"] = f"{worker.host}-{self._slot}"
         return options
+
+    def _held(self) -> Held:
+        assert self._standby is not None
+        return Held({number: copy.log.number for number, copy in self._kept.items()}, self._standby.warm())
 
     async def _client(self, stack: AsyncExitStack, **options: object) -> AIOKafkaConsumer:
         client = await persist("joining", self._kafka, lambda: started(consumer(self._kafka, **options)), self._tell)
@@ -161,6 +180,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         except topics.Grown as error:
             self._fail(error)
             return
+        assert self._standby is not None
+        known = await self._standby.release(numbers) | self._kept
         worker = self._settings.worker
         self._shared.partitions = max(1, len(numbers))
         self._shared.share = max(worker.batch_records, worker.checkpoint_events // self._shared.partitions)
@@ -169,13 +190,14 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._fail(MembershipLost(f"partition {number} came without all of its topics: {numbers[number]}"))
                 return
             health = self._health.partitions[number] = PartitionHealth(number)
-            partition = Partition(number, self._shared, health, self._kept.pop(number, None))
+            partition = Partition(number, self._shared, health, known.pop(number, None))
             task = asyncio.create_task(partition.run(), name=f"partition-{number}")
             task.add_done_callback(self._ended)
             self._running[number] = (partition, task)
         self._kept.clear()
         self._assigned = True
         log.info("partitions assigned", partitions=sorted(numbers))
+        await self._standby.hold(self._assignor.copies, known)
 
     def _refuse_growth(self, group: AIOKafkaConsumer) -> None:
         for topic in self._kafka.events_topics:
@@ -187,8 +209,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         running, self._running = self._running, {}
         for partition, _ in running.values():
             partition.stop()
-        await asyncio.gather(*(finished(task) for _, task in running.values()))
-        self._kept = {number: p.kept for number, (p, _) in running.items() if p.kept is not None}
+        await asyncio.gather(*(finished(*each) for each in running.values()))
+        self._kept = {number: p.known for number, (p, _) in running.items() if p.known is not None}
         self._health.partitions.clear()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:

@@ -16,6 +16,7 @@ Mask = npt.NDArray[np.bool_]
 Lows = npt.NDArray[np.uint64]
 
 FAN: Final = 4  # chunks of one order of size are merged when there are so many
+MOST_MERGED: Final = 2**20  # rows
 
 
 def low_half(keys: pl.Series) -> Lows:
@@ -23,10 +24,12 @@ def low_half(keys: pl.Series) -> Lows:
     return np.asarray(keys.cast(pl.Int64, wrap_numerical=True).to_numpy().view(np.uint64))
 
 
-def alike_at_end(heights: Sequence[int]) -> int:
-    """How many of the last chunks are of the last one's order of size, or smaller."""
+def to_merge(heights: Sequence[int]) -> int:
+    """How many of the last chunks are to become one: those of the last one's order of size, or smaller, once they are
+    `FAN`; 0: none, or too much for one checkpoint to wait for."""
     sizes = [int(math.log(max(height, 1), FAN)) for height in reversed(heights)]
-    return sum(1 for _ in itertools.takewhile(lambda size: size <= sizes[0], sizes))
+    alike = sum(1 for _ in itertools.takewhile(lambda size: size <= sizes[0], sizes))
+    return alike if alike >= FAN and sum(heights[-alike:]) <= MOST_MERGED else 0
 
 
 class Halves(NamedTuple):
@@ -114,8 +117,8 @@ class Keyed:
         if len(keys) == 0:
             return
         self.parts.append(Part.of(Halves.of(keys), columns))
-        while (alike := alike_at_end([part.height for part in self.parts])) >= FAN:
-            self.parts[-alike:] = [Part.merged(self.parts[-alike:])]
+        while some := to_merge([part.height for part in self.parts]):
+            self.parts[-some:] = [Part.merged(self.parts[-some:])]
 
     def find(self, keys: pl.Series) -> Iterator[tuple[Part, Ints]]:
         """The parts that hold some of those keys, and where."""

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from monitor.frames import Columns, empty
-from monitor.keyed import FAN, Ints, Lows, alike_at_end, low_half
+from monitor.keyed import Ints, Lows, low_half, to_merge
 from monitor.sealed import Packed, Sealed, pack
 
 
@@ -158,8 +158,8 @@ class Rows:
         if rows.height == 0:
             return
         self._chunks.append(_Chunk.of(rows, self.key))
-        while (alike := alike_at_end([chunk.height for chunk in self._chunks])) >= FAN:
-            self._chunks[-alike:] = [_Chunk.merged(self._chunks[-alike:])]
+        while some := to_merge([chunk.height for chunk in self._chunks]):
+            self._chunks[-some:] = [_Chunk.merged(self._chunks[-some:])]
 
     def remove(self, keys: pl.Series) -> None:
         """Take out all rows of those keys."""

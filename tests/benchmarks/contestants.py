@@ -60,7 +60,7 @@ class Bare:
     title: str = "bare loop"
 
     def run(self, settings: Settings, lane: Lane) -> Run:
-        with Processes([*RUNS, "bare", str(lane.records)], _environment(settings)) as processes:
+        with Processes([*RUNS, "bare", str(lane.records)], environment(settings)) as processes:
             _, found = next(processes.lines())
         return Run(lane.records, found["seconds"], found["cpu"])
 
@@ -79,7 +79,7 @@ class Workers:
         return "sqm, 1 worker" if self.count == 1 else f"sqm, {self.count} workers"
 
     def run(self, settings: Settings, lane: Lane) -> Run:
-        with Processes([*RUNS, "worker"], _environment(settings), self.count) as processes:
+        with Processes([*RUNS, "worker"], environment(settings), self.count) as processes:
             return timed(processes, lane.records)
 
     def results(self, settings: Settings) -> Results:
@@ -153,7 +153,7 @@ def _points(processes: Processes, records: int) -> Iterator[Point]:
             break
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     kafka = settings.kafka
     return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)} | {
         "PYTHONPATH": str(ROOT),
@@ -163,4 +163,5 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SQM_KAFKA__EVENTS_TOPICS": ",".join(kafka.events_topics),
         "SQM_KAFKA__GROUP": kafka.group,
         "SQM_KAFKA__PARTITIONS": str(kafka.partitions),
+        "SQM_WORKER__STANDBY": str(settings.worker.standby),
     }

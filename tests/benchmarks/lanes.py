@@ -83,6 +83,20 @@ def _event(case: str, number: int, kind: str, when: datetime, data: dict[str, An
     return case.encode(), json.dumps(event, separators=(",", ":")).encode()
 
 
+def opened(n: int, start: datetime) -> Iterator[Record]:
+    """The events so far of a case that is open: opened and answered; of every other one a reply of the customer."""
+    service, priority, answered, _ = _case(n)
+    yield went_on(n, 0, "opened", start, {"service": service, "priority": priority, "channel": "chat"})
+    yield went_on(n, 1, "responded", start + timedelta(seconds=answered % 600), {"by": "agent"})
+    if n % 2:
+        yield went_on(n, 2, "customer_replied", start + timedelta(seconds=605), {})
+
+
+def went_on(n: int, number: int, kind: str, when: datetime, data: dict[str, Any]) -> Record:
+    """An event of case number `n`."""
+    return _event(f"L-{n:08}", number, kind, when, data)
+
+
 def _measured(count: int, start: datetime) -> Iterator[Record]:
     for n in range(count):
         service, priority, answered, resolved = _case(n)

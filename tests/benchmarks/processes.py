@@ -18,6 +18,7 @@ class Process:
         self, number: int, command: Sequence[str], env: Mapping[str, str], heard: "Queue[tuple[int, str]]"
     ) -> None:
         self.number = number
+        self.ended = False
         self._errors: IO[str] = TemporaryFile("w+")  # noqa: SIM115 - open as long as the process is
         self._process = subprocess.Popen(
             command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
@@ -43,6 +44,7 @@ class Process:
 
     def end(self) -> None:
         """Make sure that it is gone."""
+        self.ended = True
         self._process.kill()
         self._process.wait()
         self._listening.join()
@@ -72,9 +74,15 @@ class Processes:
                 number, line = self._heard.get(timeout=PATIENCE)
             except Empty:
                 raise SystemExit(f"nothing was heard for {PATIENCE:.0f} s") from None
+            if not line and self._all[number].ended:
+                continue
             if not line:
                 raise SystemExit(f"a contestant failed:\n{self._all[number].errors()}")
             yield number, json.loads(line)
+
+    def kill(self, number: int) -> None:
+        """With -9."""
+        self._all[number].end()
 
     def last_words(self) -> list[dict[str, Any]]:
         """Ask them to end; what each tells then."""

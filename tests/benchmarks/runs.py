@@ -1,4 +1,4 @@
-"""One process of a contestant: `python -m tests.benchmarks.runs bare RECORDS`, or `... worker`.
+"""One process: `python -m tests.benchmarks.runs bare RECORDS`, or with `worker`, `watched`, `bystander`.
 
 Settings come by the environment. What was measured is printed as JSON objects, one a line.
 """
@@ -19,6 +19,8 @@ from consumers.settings import Settings, load
 from consumers.worker import Worker
 from monitor.policy import load as load_policy
 from tests.benchmarks.lanes import POLICY
+
+FOLDING = ("step", "apply", "encode", "outputs")
 
 
 def cpu() -> float:
@@ -70,6 +72,47 @@ async def worker(settings: Settings) -> None:
     tell(stages=stages, peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
+async def watched(settings: Settings) -> None:
+    """A worker that tells how it fares: each status and commit of a partition, how late its loop is, warm copies."""
+    await topics.ensure(settings.kafka)
+    work = Worker(settings, FixedPolicies(load_policy([("bench", POLICY)])))
+    task = asyncio.create_task(work.run())
+    over = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+    known: dict[int, tuple[Any, Any, float]] = {}  # status, last commit, seconds of folding so far
+    lags: list[float] = []
+    while not over.done():
+        if task.done():
+            task.result()
+        before = time.perf_counter()
+        await asyncio.sleep(0.01)
+        now = time.perf_counter()
+        lags.append(round((now - before - 0.01) * 1000, 1))
+        if len(lags) == 50:
+            tell(lags=lags, warm=work.health.warm, at=now)
+            lags = []
+        for number, partition in work.health.partitions.items():
+            status, commit, folded = known.get(number, (None, None, 0.0))
+            if partition.status != status:
+                tell(partition=number, status=partition.status, at=now)
+            if partition.last_commit not in (commit, None):
+                seconds = sum(partition.seconds.get(stage, 0.0) for stage in FOLDING)
+                tell(partition=number, fold=max(0.0, seconds - folded), committed=partition.committed, at=now)
+                folded = seconds
+            known[number] = (partition.status, partition.last_commit, folded)
+    work.stop()
+    await task
+    tell(peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, at=time.perf_counter())
+
+
+async def bystander() -> None:
+    """Does nothing, and tells how late it is all the same: what the machine's other work adds to every loop."""
+    while True:
+        before = time.perf_counter()
+        await asyncio.sleep(0.01)
+        now = time.perf_counter()
+        tell(lags=[round((now - before - 0.01) * 1000, 1)], at=now)
+
+
 def tell(**found: Any) -> None:
     """A line for who started this process."""
     print(json.dumps(found), flush=True)
@@ -81,6 +124,10 @@ def main() -> None:
     logs.configure(settings)
     if sys.argv[1] == "bare":
         tell(**asyncio.run(bare(settings, int(sys.argv[2]))))
+    elif sys.argv[1] == "bystander":
+        asyncio.run(bystander())
+    elif sys.argv[1] == "watched":
+        asyncio.run(watched(settings))
     else:
         asyncio.run(worker(settings))
 

@@ -110,7 +110,7 @@ async def test_what_was_restored_is_what_was_committed(durable: Settings) -> Non
     async with replicated(durable) as replica, working(durable):
         await send_ends(durable, PARTITIONS)
         await until(lambda: at_end(replica, PARTITIONS))
-    again = {number: (await restored(durable.kafka, number)).state for number in range(PARTITIONS)}
+    again = {number: (await restored(durable.kafka, number)).log.state for number in range(PARTITIONS)}
     assert figures(again) == figures(replica.states)
     async with replicated(durable) as late:
         await until(lambda: late.caught_up)

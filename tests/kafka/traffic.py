@@ -210,6 +210,7 @@ def read_so_far(replica: Replica) -> int:
 
 PROGRAM = """
 import asyncio
+from consumers import logs
 from consumers.policies import FixedPolicies
 from consumers.settings import load
 from consumers.worker import Worker
@@ -217,6 +218,7 @@ from monitor.policy import load as load_policy
 from pathlib import Path
 
 settings = load(env_file=None)
+logs.configure(settings)
 policies = load_policy([(str(path), Path(path).read_text()) for path in settings.policy])
 asyncio.run(Worker(settings, FixedPolicies(policies)).run())
 """

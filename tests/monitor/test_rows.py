@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from monitor import sealed
 from monitor.frames import KEY
+from monitor.keyed import FAN, MOST_MERGED, to_merge
 from monitor.rows import Rows, part_of
 
 COLUMNS = {"key": KEY, "n": pl.Int64()}
@@ -127,3 +128,17 @@ def test_sealed_keys_that_agree_in_their_lower_halves_are_told_apart() -> None:
     assert sorted(table.of(keys(7, 7 + 2**65)).rows()) == [(7, 1), (7, 3), (7 + 2**65, 4)]
     table.remove(keys(7))
     assert sorted(table.frame().rows()) == [(7 + 2**64, 2), (7 + 2**64, 5), (7 + 2**65, 4)]
+
+
+@given(st.lists(st.integers(1, MOST_MERGED // 2), max_size=60))
+def test_chunks_are_merged_up_to_what_one_checkpoint_can_wait_for(heights: list[int]) -> None:
+    held: list[int] = []
+    for height in heights:
+        held.append(height)
+        while some := to_merge(held):
+            held[-some:] = [sum(held[-some:])]
+    assert sum(held) == sum(heights)
+    assert all(height <= MOST_MERGED for height in held)
+    assert to_merge([1] * FAN) == FAN
+    assert to_merge([MOST_MERGED // FAN] * FAN) == FAN
+    assert to_merge([MOST_MERGED // FAN + 1] * FAN) == 0
