@@ -73,12 +73,12 @@ class _Chunk:
         values = self._rows[column]
         return (values if self._gone is None else values.filter(pl.Series(~self._gone))).min()
 
-    def part(self, number: int, of: int) -> pl.DataFrame:
+    def part(self, number: int, of: int, columns: Sequence[str]) -> pl.DataFrame:
         size = 2**64 // of
         begin = np.searchsorted(self._low, np.uint64(size * number))
         end = np.searchsorted(self._low, np.uint64(size * (number + 1) - 1), side="right")
         places = np.sort(self._place[begin:end])
-        return self._rows[places if self._gone is None else places[~self._gone[places]]]
+        return self._rows.select(columns)[places if self._gone is None else places[~self._gone[places]]]
 
     def halves(self) -> Lows:
         return self._index()[0]
@@ -198,9 +198,14 @@ class Rows:
         return halves[np.diff(halves, prepend=halves[0] + 1) != 0] if len(halves) else halves
 
     # --- sealing ---
-    def unsealed(self, number: int, of: int) -> pl.DataFrame:
-        """As `part`, without what is sealed."""
-        return pl.concat([empty(self.columns), *(chunk.part(number, of) for chunk in self._chunks)])
+    def unsealed(self, number: int, of: int, *columns: str) -> pl.DataFrame:
+        """As `part`, without what is sealed.
+
+        :param columns: those that are wanted; none: all
+        """
+        names = columns or list(self.columns)
+        nothing = empty(self.columns).select(names)
+        return pl.concat([nothing, *(chunk.part(number, of, names) for chunk in self._chunks)])
 
     def to_seal(self, keys: pl.Series) -> "ToSeal":
         """All rows of those keys, compressed, for `seal`; until then the table must not change, but can be read."""

@@ -4,17 +4,20 @@ It changes nothing that can be read of a state; so everyone who holds one may do
 others of it.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import polars as pl
 
-from monitor.archive import ended_since
+from monitor.names import Kind
 from monitor.rows import ToSeal
 from monitor.state import SLICES, State
 
 LEAST: Final = 2**14  # rows that have to have been added before the next slice has its turn
 SETTLED: Final = timedelta(minutes=15)  # since a case ended: until then something may well come for it
+
+_OPENS: Final = [str(kind) for kind in (Kind.OPENED, Kind.REOPENED)]
+_ENDS: Final = [str(kind) for kind in (Kind.RESOLVED, Kind.CLOSED, Kind.CANCELLED, Kind.ABANDONED)]
 
 
 class Sealing(NamedTuple):
@@ -39,14 +42,33 @@ def prepared(state: State) -> Sealing | None:
         return None
     state.unsealed = min(state.unsealed - every, SLICES * every)  # of a restored state all slices are due in turn
     turn = state.sealed_turn
-    history = state.history.unsealed(turn, SLICES)
-    ended = ended_since(history).filter(pl.col("since") < state.newest_event - SETTLED)["case_key"]
-    awake = history["case_key"].unique()
-    awake = awake.filter(~awake.is_in(ended.implode()))
+    ended = _ended(state.history.unsealed(turn, SLICES, "case_key", "time", "kind"), state.newest_event - SETTLED)
+    awake = ended.filter(~pl.col("ended"))["case_key"]
     # Contributions are made anew whenever a case is judged again, while its history stays where it is.
-    lying = state.contributions.unsealed(turn, SLICES)["case_key"].unique()
+    lying = state.contributions.unsealed(turn, SLICES, "case_key")["case_key"].unique()
     lying = lying.filter(~lying.is_in(awake.implode()))
-    return Sealing(state, turn, state.history.to_seal(ended), state.contributions.to_seal(lying))
+    history = state.history.to_seal(ended.filter("ended")["case_key"])
+    return Sealing(state, turn, history, state.contributions.to_seal(lying))
+
+
+def _ended(events: pl.DataFrame, by: datetime) -> pl.DataFrame:
+    """case_key, ended: whether a case was not open before an instant, and nothing opened it since.
+
+    Roughly so: what is taken for ended and goes on is found all the same.
+
+    :param events: case_key, time, kind
+    """
+    opens, time = pl.col("kind").is_in(_OPENS), pl.col("time")
+    last = events.group_by("case_key").agg(
+        opened=time.filter(opens).max(), closed=time.filter(pl.col("kind").is_in(_ENDS)).max(), newest=time.max()
+    )
+    since = (
+        pl.when(pl.col("opened").is_null())
+        .then(pl.col("newest"))
+        .when(pl.col("closed") >= pl.col("opened"))
+        .then(pl.col("closed"))
+    )
+    return last.select("case_key", ended=(since < by).fill_null(False))
 
 
 def seal(state: State) -> None:
