@@ -20,7 +20,8 @@ from consumers.changelog import Kind
 from consumers.client import administrating, producer, started
 from consumers.files_read import Source, gather
 from consumers.files_read import read as read_files
-from consumers.policies import publish
+from consumers.judge import Judge
+from consumers.policies import FixedPolicies, publish
 from consumers.restore import restored
 from consumers.send import outgoing
 from consumers.send import send as publish_files
@@ -312,19 +313,19 @@ async def test_the_files_that_were_sent_stand_in_for_a_topic_that_is_gone(by_eve
     assert found.recomputed == "not in the topic"
 
 
-class Judge:
-    """One that is elected when it is told so."""
+class Seat:
+    """Of the judge: held when it is told so."""
 
     elected = False
 
 
 async def test_the_elected_judge_has_it_done_by_the_clock(by_events: Settings) -> None:
     await folded(by_events, lives(20))
-    judge, record = Judge(), VerifiedFollower(by_events.kafka)
-    schedule = Schedule(by_events, timedelta(seconds=1), judge, record)
+    seat, record = Seat(), VerifiedFollower(by_events.kafka)
+    schedule = Schedule(by_events, timedelta(seconds=1), seat, record)
     async with running(record.run()), running(schedule.run()):
         await until(record.read.is_set)
-        judge.elected = True
+        seat.elected = True
         await until(lambda: record.newest is not None and record.newest.result == "equal")
         first_one = record.newest
         await until(lambda: record.newest is not first_one)
@@ -345,3 +346,37 @@ async def test_events_that_were_refused_as_too_late_are_taken_as_refused(by_even
         outcome = await verified(live)
     assert outcome.findings.equal, outcome.findings.first
     assert outcome.findings.compared[Figure.MEASURED] == 1
+
+
+EACH_BREACH = """
+policy: alerts
+labels: [service]
+targets:
+  - {clock: first_response, within: 1m}
+slas:
+  - {id: answers, title: Answered, measure: first_response, goal: 90%, period: 7d, alerts: {breach: each}}
+"""
+
+
+async def test_an_alert_that_vanished_from_the_record_is_named(by_events: Settings) -> None:
+    live = by_events.model_copy(update={"clock": "wall"})
+    rules = load_policy([("policy.yaml", EACH_BREACH)])
+    await topics.ensure(live.kafka)
+    await publish(live.kafka, rules)
+    waits = event("waits", 0, "interaction.opened", datetime.now(UTC) - timedelta(minutes=9), service="a")
+    async with replicated(live) as replica, working(live, rules):
+        judge = Judge(live, replica, FixedPolicies(rules))
+        async with running(judge.run()):
+            await send(live, [(b"waits", json.dumps(waits).encode())])
+            await until(lambda: replica.alerts.filter(pl.col("kind") == "breach").height == 1)
+            outcome = await verified(live)
+            assert outcome.findings.equal, outcome.findings.first
+            assert outcome.findings.compared[Figure.ALERT] == 2  # what should stand, and what stands
+    client = await started(producer(live.kafka))
+    await client.send_and_wait(live.kafka.topic(Topic.ALERTS), None, replica.alerts["id"][0].encode(), partition=0)
+    await client.close()
+    found = first(await verified(live))
+    assert str(found) == (
+        "the breach alert of answers, case waits, first response: live no alert, recomputed breached and running"
+    )
+    assert found.cause == "No judge runs, it is behind, or its record was damaged."
