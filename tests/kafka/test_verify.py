@@ -131,7 +131,7 @@ async def test_equal_after_kill_9_and_while_the_next_worker_goes_on(by_events: S
 
 async def tampered(settings: Settings, partition: int, tables: Mapping[str, pl.DataFrame]) -> None:
     """Write a delta into the state as a worker would."""
-    number = (await restored(settings.kafka, partition)).number + 1
+    number = (await restored(settings.kafka, partition)).log.number + 1
     client = await started(producer(settings.kafka))
     try:
         for key, value in changelog.encode(tables, Kind.DELTA, number):
@@ -141,7 +141,7 @@ async def tampered(settings: Settings, partition: int, tables: Mapping[str, pl.D
 
 
 async def busiest(settings: Settings) -> tuple[int, State]:
-    states = {number: (await restored(settings.kafka, number)).state for number in range(PARTITIONS)}
+    states = {number: (await restored(settings.kafka, number)).log.state for number in range(PARTITIONS)}
     return max(states.items(), key=lambda item: item[1].history.height)
 
 
