@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "api": ("api.commands.run", "Run"),
     "explain": ("api.commands.explain", "Run"),
     "restate": ("api.commands.restate", "Run"),
+    "verify": ("api.commands.verify", "Run"),
     "check": ("api.commands.check", "Files"),
     "replay": ("api.commands.replay", "Files"),
     "send": ("api.commands.send", "Files"),

@@ -1,6 +1,6 @@
 """What the routes answer from: handed in once, never looked up in a global."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
@@ -19,6 +19,7 @@ from consumers.backlog import Backlog
 from consumers.policies import Policies
 from consumers.replica import OnAlert, OnDelta, Rate
 from consumers.settings import Settings
+from consumers.verify.record import Verified
 from monitor.state import State
 
 
@@ -54,6 +55,7 @@ class Context:
     backlog: Backlog = field(default_factory=Backlog)
     recent: Recent = field(default_factory=Recent)
     board: Board | None = None
+    verified: Callable[[], Verified | None] = lambda: None  # what was verified last
     exposition: Exposition = field(default_factory=lambda: Exposition(bytes))
 
     def troubles(self, board: Board | None = None) -> dict[str, str]:

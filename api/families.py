@@ -111,5 +111,13 @@ FAMILIES: Final[Mapping[str, Family]] = {
         "counter", ("receiver", "result"), "", "Tries to deliver an alert: delivered, retried or given_up after a day."
     ),
     Metric.STREAM_CLIENTS: Family("gauge", (), "", "Clients of /v1/stream."),
+    Metric.VERIFY_EQUAL: Family(
+        "gauge", (), "", "1 if the last `sqm verify` found the state equal to what the events make of it, else 0."
+    ),
+    Metric.VERIFY_DIFFERENCES: Family("gauge", (), "", "Differences that the last `sqm verify` found."),
+    Metric.VERIFY_LAST_RUN: Family("gauge", (), "", "When the last `sqm verify` began, whatever came of it."),
+    Metric.VERIFY_LAST_SUCCESS: Family("gauge", (), "", "When the last `sqm verify` began that found no difference."),
+    Metric.VERIFY_SECONDS: Family("gauge", (), "", "How long the last `sqm verify` took."),
+    Metric.VERIFY_EVENTS: Family("gauge", (), "", "Events that the last `sqm verify` read again."),
     Metric.TICK_SECONDS: Family("gauge", (), "", "How long it took to make the figures of this tick."),
 }

@@ -10,7 +10,9 @@ from api.board import Board
 from api.lists import Item
 from api.metrics import Part
 from api.shapes import instant
+from api.verified import of_verified
 from consumers.policy_log import PolicyLog
+from consumers.verify.record import Verified
 from monitor.cells.bins import ORIGIN, STEPS
 from monitor.frames import LABEL_COLUMNS
 from monitor.names import CLOCKS, LABELS, AlertKind, AlertState, Metric, Outcome, PolicyRefusal
@@ -32,17 +34,23 @@ class Material(NamedTuple):
     clocks: pl.DataFrame  # counts.COUNTS of all that was read
     published: list[pl.DataFrame]  # of each partition: response times as first published (bin, n, total), with labels
     policy: PolicyLog
+    verified: Verified | None
     stream_clients: int
     tick_seconds: float
 
 
 def material(
-    board: Board, states: Mapping[int, State], policy: PolicyLog, stream_clients: int, tick_seconds: float
+    board: Board,
+    states: Mapping[int, State],
+    policy: PolicyLog,
+    verified: Verified | None,
+    stream_clients: int,
+    tick_seconds: float,
 ) -> Material:
     """Taken while no state changes; what is dear is left to `every`."""
     counted = Counts(states, Measures(CLOCK_COUNTS, ()))(None, board.now).counts
     published = [state.published.join(state.series, on="series", how="left") for state in states.values()]
-    return Material(board, counted, published, policy, stream_clients, tick_seconds)
+    return Material(board, counted, published, policy, verified, stream_clients, tick_seconds)
 
 
 def every(made_of: Material) -> Iterator[Part]:
@@ -54,6 +62,7 @@ def every(made_of: Material) -> Iterator[Part]:
     yield from of_indicators(board.figures.indicators)
     yield from of_response_times(made_of.published)
     yield from of_ledger(board.ledger)
+    yield from of_verified(made_of.verified)
     yield from of_alerts(board.alerts, newest)
     yield from of_policy(board.policies, made_of.policy)
     yield from of_program(made_of.stream_clients, made_of.tick_seconds)

@@ -29,6 +29,7 @@ from api.policy_items import refused_policy_item
 from api.role_metrics import registry
 from api.shapes import instant
 from api.stream import ALERT, TICK, VERDICT
+from api.verified import verified_item
 from consumers.policy_log import PolicyLog
 from monitor.frames import ALERTS
 from monitor.names import LABELS
@@ -124,7 +125,8 @@ class Ticker:
             nearest = as_of_now(board.figures.running.head(CLOCKS_SHOWN), states, policies, board.grace)
             nearest = verdicts.foretold(nearest, states, board)
             seconds = round(time.perf_counter() - began, 6)
-            made_of = metric_parts.material(board, states, context.policies.log, context.stream.clients, seconds)
+            policy, clients = context.policies.log, context.stream.clients
+            made_of = metric_parts.material(board, states, policy, context.verified(), clients, seconds)
         self._number += 1
         tick = self._tick(board, verdicts.clock_items(nearest, states), rate, told.omitted)
         tick["point"] = context.recent.add(wall, tick)
@@ -150,7 +152,7 @@ class Ticker:
             "current_share": board.ledger["current_share"],
             "lag_seconds": max(lags, default=None),
             "rate_per_second": round(rate, 1),
-            "ledger": board.ledger,
+            "ledger": {**board.ledger, "verified": verified_item(self._context.verified())},
             "slas": board.slas,
             "services": board.services,
             "indicators": _indicators(board),

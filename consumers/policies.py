@@ -131,6 +131,11 @@ async def publish(kafka: KafkaSettings, policies: PolicySet, restatement: Restat
 
 async def in_force(kafka: KafkaSettings) -> PolicySet | None:
     """The policies in force; None if none were published. The topic has to exist."""
+    return (await published(kafka)).current
+
+
+async def published(kafka: KafkaSettings) -> PolicyFollower:
+    """All that the topic says now. It has to exist."""
     follower = PolicyFollower(kafka)
     task = asyncio.create_task(follower.run())
     try:
@@ -139,7 +144,7 @@ async def in_force(kafka: KafkaSettings) -> PolicySet | None:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    return follower.current
+    return follower
 
 
 async def publish_refused(kafka: KafkaSettings, refused: Refused | None) -> None:

@@ -8,6 +8,7 @@ import difflib
 import re
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from monitor.names import Topic
+from monitor.policy.durations import parse_span
 
 PREFIX = "SQM_"
 NESTED = "__"
@@ -50,6 +52,7 @@ def _hole(value: str) -> str:
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+Every = Annotated[timedelta, BeforeValidator(parse_span), Field(gt=timedelta(0))]
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
 HoleNames = Annotated[tuple[Annotated[str, AfterValidator(_hole)], ...], BeforeValidator(_split)]
 TopicNames = Annotated[tuple[TopicName, ...], BeforeValidator(_split)]
@@ -240,6 +243,10 @@ class Settings(BaseSettings):
         default="changes",
         description="What goes to the verdicts topic: `changes` is breached, at risk, corrected, reopened and "
         "restated; `all` adds met, and those of measured events.",
+    )
+    verify_every: Every | None = Field(
+        default=None,
+        description="How often the judge has `sqm verify` run beside it, such as `24h`; not at all by default.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severity that is logged."

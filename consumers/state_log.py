@@ -6,7 +6,7 @@ in pieces (it does not count), and deltas that every slice holds may be there or
 is damage, never passed over; a damaged record that another one of its key replaced is not needed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -107,12 +107,19 @@ class StateLog:
 
     def settle(self) -> None:
         """Make the state of all that was read. Raises FrameDamaged, NewerFormat."""
+        for tables in self.frames():
+            self._apply(tables)
+        self.number, self.settled = self._top, True
+        self._waiting, self._newest_slices, self._beat, self._parts = {}, {}, None, {}
+
+    def frames(self) -> Iterator[Delta]:
+        """All that was read and is not settled, as deltas: applied in their order they make the state.
+
+        Raises FrameDamaged, NewerFormat.
+        """
         for error in self._damage.values():
             raise error
-        least = self.held_by_all
-        top = max([least, *self._waiting, *(s.number for s in self.slices.values())])
-        if self._beat is not None:
-            top = max(top, self._beat.head.number)
+        least, top = self.held_by_all, self._top
         missing = [n for n in range(least + 1, top + 1) if n not in self._waiting]
         if missing:
             raise FrameDamaged(
@@ -122,20 +129,22 @@ class StateLog:
             )
         self.state = State()  # should a frame fail, it can be tried again
         for frame in self._newest_slices.values():
-            self._apply(frame.tables())
-        numbers = range(least + 1, top + 1)
-        for wanted, group in groupby(numbers, self._slices_before):
-            merged = together([self._waiting[n].tables() for n in group])
-            self._apply(_cut(merged, wanted))
+            yield frame.tables()
+        for lacking, group in groupby(range(least + 1, top + 1), self._slices_before):
+            yield _cut(together([self._waiting[n].tables() for n in group]), lacking)
         if self._beat is not None and self._beat.head.number == top:
-            self._apply(self._beat.tables())
-        self.number, self.settled = top, True
-        self._waiting, self._newest_slices, self._beat, self._parts = {}, {}, None, {}
+            yield self._beat.tables()
 
     @property
     def held_by_all(self) -> int:
         """Number of the last delta that every slice holds: deltas up to it are not needed."""
         return min((self.slices[i].number if i in self.slices else 0) for i in range(SLICES))
+
+    @property
+    def _top(self) -> int:
+        """Number of the last delta."""
+        top = max([self.held_by_all, *self._waiting, *(s.number for s in self.slices.values())])
+        return top if self._beat is None else max(top, self._beat.head.number)
 
     def _slices_before(self, number: int) -> frozenset[int]:
         """The slices that lack that delta."""

@@ -28,7 +28,8 @@ CONFIGS: Final[Mapping[Topic, Mapping[str, str]]] = {
     Topic.POLICY: _COMPACTED,
     Topic.VERDICTS: _LARGE,
     Topic.ALERTS: _COMPACTED,
-    Topic.REJECTED: _LARGE,
+    Topic.REJECTED: _LARGE | _NEVER,  # what was refused on arrival nobody could find out again
+    Topic.VERIFIED: _COMPACTED,
     Topic.JUDGE: {},
 }
 LIKE_EVENTS: Final = (Topic.STATE, Topic.VERDICTS, Topic.REJECTED)  # partition p belongs to partition p of the events

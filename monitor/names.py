@@ -234,6 +234,12 @@ class Metric(StrEnum):
     DELIVERIES = "sqm_alert_deliveries_total"
     STREAM_CLIENTS = "sqm_stream_clients"
     TICK_SECONDS = "sqm_tick_seconds"
+    VERIFY_EQUAL = "sqm_verify_equal"
+    VERIFY_DIFFERENCES = "sqm_verify_differences"
+    VERIFY_LAST_RUN = "sqm_verify_last_run_timestamp_seconds"
+    VERIFY_LAST_SUCCESS = "sqm_verify_last_success_timestamp_seconds"
+    VERIFY_SECONDS = "sqm_verify_duration_seconds"
+    VERIFY_EVENTS = "sqm_verify_events"
 
 
 # --- topics ---
@@ -246,6 +252,7 @@ class Topic(StrEnum):
     VERDICTS = "verdicts"
     ALERTS = "alerts"
     REJECTED = "rejected"
+    VERIFIED = "verified"  # what `sqm verify` found last
     JUDGE = "judge"  # one partition, empty: its assignment elects the active judge
 
 

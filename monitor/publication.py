@@ -10,7 +10,7 @@ from monitor.names import Change, Outcome
 from monitor.state import STATE_VERDICTS, VERDICT_KEYS
 
 _SETTLED = (Outcome.MET, Outcome.BREACHED)
-_COMPARED = [
+COMPARED = [  # what tells verdicts apart; how often one was revised and told is not of them
     name for name in STATE_VERDICTS if name not in (*VERDICT_KEYS, "case", "old_outcome", "change", "complaint")
 ]
 
@@ -39,7 +39,7 @@ def compare(old: pl.DataFrame, new: pl.DataFrame, labels: pl.DataFrame, fresh: p
     published = old.rename({"change": "change_old", "old_outcome": "revised_before"})
     both = (
         current.join(published, on=VERDICT_KEYS, how="full", suffix="_old", coalesce=True)
-        .filter(pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_old")) for c in _COMPARED))
+        .filter(pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_old")) for c in COMPARED))
         .with_columns(
             pl.coalesce("case", "case_old").alias("case"),
             pl.coalesce("complaint", "complaint_old").alias("complaint"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from consumers.broker import BrokerFailed
+from consumers.changelog import FrameError
 from consumers.client import BadConnection
 from consumers.kafka_jars import KafkaUnavailable
 from consumers.scan import RecordsGone
@@ -15,6 +16,8 @@ from consumers.simulate.publish import NotOurs
 from consumers.slots import SlotTaken
 from consumers.tables import FileError
 from consumers.topics import TopicsUnfit
+from consumers.verify.reader import KafkaAway
+from consumers.verify.run import Unverifiable
 from monitor.policy import FileProblems
 
 
@@ -35,6 +38,8 @@ EXPLAINED: Final = (
     BrokerFailed,
     FileError,
     FileProblems,
+    FrameError,
+    KafkaAway,
     KafkaUnavailable,
     NotOurs,
     RecordsGone,
@@ -43,6 +48,7 @@ EXPLAINED: Final = (
     TopicsUnfit,
     UnknownCase,
     Unusable,
+    Unverifiable,
 )
 
 

@@ -25,6 +25,8 @@ from consumers.judge import Judge
 from consumers.policies import PolicyFollower
 from consumers.replica import Replica
 from consumers.settings import Settings
+from consumers.verify.record import VerifiedFollower
+from consumers.verify.schedule import Schedule
 from consumers.worker import Worker
 
 log = structlog.get_logger()
@@ -57,10 +59,12 @@ class Process:
         """Begin with those roles; `files` hold the policy to put in force, `listening` is where the API answers."""
         self._run("policies", self._policies.run())
         replica = Replica(self._settings) if roles & {JUDGE, API} else None
+        record = VerifiedFollower(self._settings.kafka) if replica else None
         worker = Worker(self._settings, self._policies) if WORKER in roles else None
         judge = Judge(self._settings, replica, self._policies) if JUDGE in roles and replica else None
-        if replica is not None:
+        if replica is not None and record is not None:
             self._run("replica", replica.run())
+            self._run("verified", record.run())
         if worker is not None:
             self._run("worker", worker.run())
             self._stops.append(worker.stop)
@@ -69,8 +73,13 @@ class Process:
             self._enactor = Enactor(self._settings.kafka, self._policies, replica, judge, texts)
             self._run("policy files", self._enactor.run())
             self._run("judge", judge.run())
+            if self._settings.verify_every is not None and record is not None:
+                schedule = Schedule(self._settings, self._settings.verify_every, judge, record)
+                self._run("verification", schedule.run())
         if API in roles and replica is not None and listening is not None:
             context = Context(self._settings, replica, self._policies)
+            if record is not None:
+                context.verified = lambda: record.newest
             for name, part in (
                 ("policies", self._policies),
                 ("worker", worker),

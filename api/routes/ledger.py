@@ -1,13 +1,14 @@
 """/v1/ledger: what was read and what became of it; nothing is dropped without being counted."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.context import Newest
+from api.context import Here, Newest
 from api.problems import responses
 from api.shapes import Instant, NoParameters, Ratio, Shape
+from api.verified import verified_item
 from monitor.names import HoleKind
 
 router = APIRouter(prefix="/v1", tags=["ledger"])
@@ -77,7 +78,24 @@ class PartitionLedger(Counts):
     current: bool = Field(description="Whether it keeps up; while one does not, no alert resolves.")
 
 
+class VerifiedLedger(Shape):
+    """What `sqm verify` found when it last recomputed everything from the events."""
+
+    result: Literal["equal", "different", "unable"]
+    at: Instant = Field(description="When it began.")
+    took_seconds: float
+    events: int = Field(description="Events that were read again.")
+    cases: int = Field(description="Live cases that were compared.")
+    differences: int
+    first: str | None = Field(description="The difference that explains most, in words.")
+    cause: str | None = Field(description="Its likely cause.")
+    unproven: list[str] = Field(description="What could not be compared, and why.")
+    trouble: str | None = Field(description="Why it could not be done.")
+    last_equal: Instant | None = Field(description="When the last one began that found no difference.")
+
+
 class Ledger(Counts):
+    verified: VerifiedLedger | None = Field(description="The last `sqm verify --record`; null: there was none.")
     holes: int = Field(description="Holes that were accepted, in all partitions; figures of their time are not whole.")
     missing_records: int = Field(description="Records that these lack, as far as it can be told.")
     cases_split: int = Field(description="Live cases that came through several partitions; counted up to 10,000.")
@@ -87,6 +105,6 @@ class Ledger(Counts):
 
 
 @router.get("/ledger", summary="Where every event went", responses=responses("not-ready"))
-async def ledger(board: Newest, _: Annotated[NoParameters, Query()]) -> Ledger:
+async def ledger(here: Here, board: Newest, _: Annotated[NoParameters, Query()]) -> Ledger:
     """The ledger of each partition and in total, as of the last checkpoint that was read."""
-    return Ledger.model_validate(board.ledger)
+    return Ledger.model_validate({**board.ledger, "verified": verified_item(here.verified())})

@@ -4,7 +4,7 @@ A claim says that something holds or is over; `monitor/alerts.py` compares claim
 makes transitions of the differences. A further kind of alert is a further function here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -167,7 +167,7 @@ def ledger_claims(ledgers: Mapping[int, Mapping[str, int]], wall: datetime) -> p
     rows = [
         {"partition": partition, "found": "; ".join(found)}
         for partition, ledger in sorted(ledgers.items())
-        if (found := [told for whole, parts in _BOOKS if (told := _imbalance(ledger, whole, parts))])
+        if (found := [told for _, told in imbalances(ledger)])
     ]
     claims = pl.DataFrame(rows, schema={"partition": pl.Int32, "found": pl.String}).with_columns(
         kind=pl.lit(str(AlertKind.LEDGER)),
@@ -180,13 +180,16 @@ def ledger_claims(ledgers: Mapping[int, Mapping[str, int]], wall: datetime) -> p
     return conform(claims, CLAIMS)
 
 
-def _imbalance(ledger: Mapping[str, int], whole: str, parts: tuple[str, ...]) -> str | None:
-    """Which counters differ, in words; None: they balance."""
-    counts = {name: ledger.get(name, 0) for name in parts}
-    if ledger.get(whole, 0) == sum(counts.values()):
-        return None
-    told = " + ".join(f"{name} {n}" for name, n in counts.items())
-    return f"{whole} {ledger.get(whole, 0)}, but {told} = {sum(counts.values())}"
+def imbalances(ledger: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """The books that do not balance: what is not the sum of its parts, and how they differ, in words.
+
+    :param ledger: counters of `names.LEDGER`, and cases_opened, cases_closed, cases_open
+    """
+    for whole, parts in _BOOKS:
+        counts = {name: ledger.get(name, 0) for name in parts}
+        if ledger.get(whole, 0) != sum(counts.values()):
+            told = " + ".join(f"{name} {n}" for name, n in counts.items())
+            yield whole, f"{whole} {ledger.get(whole, 0)}, but {told} = {sum(counts.values())}"
 
 
 def subject() -> pl.Expr:

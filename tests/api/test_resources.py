@@ -179,6 +179,24 @@ async def test_a_case_has_its_events_and_its_verdicts(http: httpx2.AsyncClient) 
     assert case["verdicts"] == sorted(await items(http, "/v1/verdicts?case=INC-003"), key=lambda v: v["clock"])
 
 
+async def test_what_was_verified_last_stands_beside_the_ledger(ticked: Context, http: httpx2.AsyncClient) -> None:
+    assert (await http.get("/v1/ledger")).json()["verified"] == {
+        "result": "different",
+        "at": "2026-11-20T11:00:00.000Z",
+        "took_seconds": 12.5,
+        "events": 58,
+        "cases": 24,
+        "differences": 3,
+        "first": "partition 1: first response met: live 3, recomputed 2",
+        "cause": "The state was damaged.",
+        "unproven": ["partition 0: sqm.events begins at offset 7"],
+        "trouble": None,
+        "last_equal": "2026-11-19T11:00:00.000Z",
+    }
+    ticked.verified = lambda: None
+    assert (await http.get("/v1/ledger")).json()["verified"] is None
+
+
 async def test_the_ledger_balances_in_each_partition_and_in_total(http: httpx2.AsyncClient) -> None:
     ledger = (await http.get("/v1/ledger")).json()
     assert (ledger["balanced"], ledger["read"], ledger["counted"], ledger["rejected"]) == (True, 61, 58, 3)

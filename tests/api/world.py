@@ -14,6 +14,7 @@ from consumers.decode import decode
 from consumers.policies import FixedPolicies
 from consumers.replica import OnAlert, OnDelta, Rate
 from consumers.settings import load as load_settings
+from consumers.verify.record import Named, Verified
 from monitor import engine
 from monitor.events import Read
 from monitor.frames import ALERTS, empty
@@ -145,6 +146,23 @@ def policies(text: str = POLICY) -> PolicySet:
     return load([("policy.yaml", text)])
 
 
+VERIFIED = Verified(
+    result="different",
+    at=NOON - timedelta(hours=1),
+    seconds=12.5,
+    events=58,
+    cases=24,
+    differences=3,
+    named=[
+        Named("cell", 1, "partition 1: first response met: live 3, recomputed 2", "3", "2", "The state was damaged.")
+    ],
+    unproven=["partition 0: sqm.events begins at offset 7"],
+    last_equal=NOON - timedelta(hours=25),
+)
+
+
 def context(replica: Replica) -> Context:
     """A context around a replica, nothing rendered yet."""
-    return Context(load_settings(env_file=None), replica, FixedPolicies(replica.policies))
+    made = Context(load_settings(env_file=None), replica, FixedPolicies(replica.policies))
+    made.verified = lambda: VERIFIED
+    return made

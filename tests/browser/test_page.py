@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 import pytest_asyncio
@@ -23,7 +24,7 @@ from monitor.frames import ALERTS
 from monitor.names import HoleKind, PolicyRefusal
 from tests.api.serving import served
 from tests.api.test_ticker import alert
-from tests.api.world import NOON, Replica, lives, policies
+from tests.api.world import NOON, VERIFIED, Replica, lives, policies
 from tests.browser.conftest import PHONE, WIDE, OpenPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -277,6 +278,20 @@ async def test_the_ledger_out_of_balance_is_the_first_thing_said(world: World, o
     state.ledger = lambda: {"read": 9}  # type: ignore[method-assign]
     await expect(page.locator("#verdict-said")).to_contain_text("The ledger does not balance")
     await expect(page.locator("#balance")).to_contain_text("NOT BALANCED")
+
+
+async def test_what_was_verified_last_is_told_below_the_balance(world: World, open_page: OpenPage) -> None:
+    page = await open_page(world.address)
+    await full(page)
+    line = page.locator("#verified")
+    await expect(line).to_be_hidden()
+    world.here.verified = lambda: VERIFIED
+    await expect(line).to_contain_text(
+        "NOT EQUAL, 3 differences. partition 1: first response met: live 3, recomputed 2."
+    )
+    await expect(line).to_contain_text("Not proven: partition 0: sqm.events begins at offset 7")
+    world.here.verified = lambda: msgspec.structs.replace(VERIFIED, result="equal", unproven=[])
+    await expect(line).to_contain_text("recomputed from 58 events, equal.")
 
 
 async def test_what_is_missing_torn_or_still_to_be_read_is_said(world: World, open_page: OpenPage) -> None:

@@ -19,8 +19,10 @@ from consumers.changelog import Kind, encode
 from consumers.client import administrating, producer, started
 from consumers.decode import decode
 from consumers.health import Status
+from consumers.policies import publish
 from consumers.replica import Replica
 from consumers.settings import Settings
+from consumers.verify.run import DEFAULT_MEMORY, Options, verify
 from consumers.worker import Worker
 from monitor.engine import step
 from monitor.names import Topic
@@ -119,7 +121,17 @@ async def gone_on(settings: Settings, names: Sequence[str], read: Sequence[Any])
         left = await read_topic(willing, willing.kafka.events_topics[0], PARTITIONS)
         assert compared(replica.states) == compared(over([*read, *left]))
         assert all(s.ledger()["read"] == sum(s.ledger().get(c, 0) for c in WENT) for s in replica.states.values())
+        await publish(willing.kafka, policies())
+        found = (await verify(willing, Options(DEFAULT_MEMORY, 30.0, willing.data_dir))).findings
+        assert found.equal, found.first
+        assert any("a hole was accepted" in told for told in found.unproven) == _lacks_counted(replica)
     return replica
+
+
+def _lacks_counted(replica: Replica) -> bool:
+    """Whether events are gone that had been counted, so that not all can be proven."""
+    gone = pl.col("kind").is_in(["truncated", "replaced"])
+    return any(state.holes.filter(gone).height for state in replica.states.values())
 
 
 WENT = ("counted", "duplicate", "late", "rejected")

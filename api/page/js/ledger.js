@@ -1,7 +1,7 @@
 // Where every event went.
 
 import { assembled, byId, keyed, make, mark, parts, say, show } from "./dom.js";
-import { count, decimal, duration } from "./format.js";
+import { count, decimal, duration, moment } from "./format.js";
 
 const SHOWN = [
   ["counted", "counted"], ["duplicate", "duplicate"], ["late", "late"], ["rejected", "refused"],
@@ -25,8 +25,24 @@ export function showLedger(tick) {
     say(element.firstChild, item.name);
     say(element.lastChild, item.value);
   });
+  showVerified(ledger.verified);
   showRefusals(ledger);
   showWarnings(ledger);
+}
+
+function showVerified(verified) {
+  const line = byId("verified");
+  show(line, Boolean(verified));
+  if (!verified) return;
+  mark(line, "state", { equal: "ok", different: "breached", unable: "at_risk" }[verified.result]);
+  const when = moment(verified.at);
+  const left = verified.unproven.length ? ` Not proven: ${verified.unproven.join("; ")}.` : "";
+  const text = {
+    equal: `Verified ${when}: recomputed from ${count(verified.events)} events, equal.`,
+    different: `VERIFIED ${when}: NOT EQUAL, ${count(verified.differences)} differences. ${verified.first}. ${verified.cause}`,
+    unable: `Verification ${when} could not be done: ${verified.trouble}`,
+  }[verified.result];
+  say(line, text + left);
 }
 
 function create() {

@@ -1,0 +1,1 @@
+"""`sqm verify`: what is in `sqm.state` against what the events make of it."""

@@ -1,0 +1,123 @@
+"""The parts of a verification that need no broker: decisions of arrival, events on disk, what cannot be told apart."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from api.commands.verify import parsed_size
+from consumers.decode import decode
+from consumers.holes import Hole, accepted
+from consumers.verify.given import GIVEN, given, of_this_log, taken
+from consumers.verify.pieces import Pieces
+from consumers.verify.spill import Spill
+from monitor.frames import SERIES, conform
+from monitor.names import OTHER, HoleKind
+from monitor.verify.admission import regrouped, unknown_admission
+from monitor.verify.recompute import in_the_order_of_the_log
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def record(offset: int, case: str, kind: str = "interaction.opened", topic: str = "t", **changed: Any) -> Any:
+    content = {"specversion": "1.0", "id": f"{case}-{offset}", "source": "s", "type": kind, "subject": case}
+    value = json.dumps(content | {"time": NOON.isoformat(), "data": {}} | changed).encode()
+    return SimpleNamespace(topic=topic, partition=0, offset=offset, value=value, headers=[], key=None)
+
+
+def refused(offset: int, reason: str, topic: str = "t") -> Any:
+    headers = {"sqm-topic": topic, "sqm-partition": "0", "sqm-offset": str(offset), "sqm-index": "0"}
+    headers |= {"sqm-reason": reason, "sqm-case": "c", "traceparent": "x"}
+    told = [(name, text.encode()) for name, text in headers.items()]
+    return SimpleNamespace(headers=told, timestamp=int(NOON.timestamp() * 1000))
+
+
+def test_what_was_refused_on_arrival_is_refused_again_and_nothing_else_is() -> None:
+    decided = given([refused(1, "late"), refused(2, "future_time"), refused(3, "bad_time"), refused(4, "future_time")])
+    assert decided["offset"].to_list() == [1, 2, 4]
+    ahead = (NOON + timedelta(days=9)).isoformat()
+    records = [
+        *(record(0, "a"), record(1, "late", time=(NOON + timedelta(hours=1)).isoformat()), record(2, "b", time=ahead)),
+        *(record(3, "c", time="noon"), record(4, "", kind="clock.advanced", time=ahead), record(5, "d")),
+    ]
+    found = taken(decode(records, future_after=None), decided)
+    assert found.events["case"].to_list() == ["a", "d"]
+    assert found.refused == {"late": 1, "future_time": 2, "bad_time": 1}
+    assert found.read == 6  # the end of time that was refused counts as well
+    assert found.newest == NOON + timedelta(hours=1)  # also of what came too late
+
+
+def test_a_decision_of_before_a_hole_says_nothing_of_the_log_that_is_read_since() -> None:
+    decided = given([refused(1, "late"), refused(7, "late"), refused(7, "late", topic="other")])
+    hole = Hole("t/0@9", HoleKind.TRUNCATED, "t", 5, 9, 4, True, 5, "its end was cut off")
+    kept = of_this_log(decided, accepted([hole], NOON + timedelta(minutes=1)))
+    assert kept.select("topic", "offset").rows() == [("t", 1), ("other", 7)]
+    assert of_this_log(decided, accepted([hole], NOON - timedelta(minutes=1))).equals(decided)
+
+
+def test_a_decision_of_another_topic_is_not_taken_for_this_one() -> None:
+    found = taken(decode([record(1, "a")], future_after=None), given([refused(1, "late", topic="other")]))
+    assert found.events.height == 1
+
+
+def test_events_come_back_from_disk_in_their_order_and_in_parts_that_fit(tmp_path: Path) -> None:
+    events = decode([record(n, f"case-{n % 300}") for n in range(3_000)], future_after=None).events
+    pieces = Pieces(tmp_path / "made")
+    spill = Spill(pieces, 16)
+    for at in range(0, events.height, 700):
+        spill.add(events.slice(at, 700))
+    groups = spill.groups(500)
+    assert [part for group in groups for part in group] == list(range(16))
+    parts = [spill.take(group) for group in groups]
+    assert all(part.height <= 500 for part in parts)
+    assert pl.concat(parts).sort("offset").equals(events)
+    assert all(part["offset"].is_sorted() for part in (spill.take(range(n, n + 1)) for n in range(16)))
+    assert spill.find(events["event_key"][7:9])["offset"].to_list() == [7, 8]
+    assert list((tmp_path / "made").iterdir()) == []  # nothing is left if it is killed
+    pieces.close()
+
+
+def test_of_twins_in_two_topics_the_one_that_the_state_holds_goes_first() -> None:
+    one, other = record(5, "c", topic="a", id="same"), record(9, "c", topic="b", id="same", data={"service": "x"})
+    events = decode([one, record(6, "c", topic="a"), other], future_after=None).events
+    held = events.filter(pl.col("topic") == "b").select("event_key", "content_key")
+    first = in_the_order_of_the_log(events, held, ["a", "b"]).unique("event_key", keep="first", maintain_order=True)
+    assert first.select("topic", "offset").rows() == [("b", 9), ("a", 6)]
+    assert in_the_order_of_the_log(events, held, ["a"]).equals(events)
+
+
+def series(*services: str) -> pl.DataFrame:
+    return conform(pl.DataFrame({"series": range(len(services)), "service": services}), SERIES)
+
+
+@pytest.mark.parametrize(
+    ("services", "unknown"),
+    [
+        (("a", "b"), None),
+        (("a", "b", OTHER), None),
+        (("a", OTHER, "b", "c"), [1, 2, 3]),  # the limit was raised once it had been reached
+    ],
+)
+def test_series_of_before_and_after_a_raised_limit_are_summed_up(
+    services: tuple[str, ...], unknown: list[int] | None
+) -> None:
+    found = unknown_admission(series(*services))
+    assert (None if found is None else found.to_list()) == unknown
+    rows = pl.DataFrame(
+        {"series": [0, 1, 2], "n": [1, 2, 3], "total": [0, 0, 0]}, schema_overrides={"series": pl.UInt32}
+    )
+    summed = dict(regrouped(rows, found, ["series"]).select("series", "n").iter_rows())
+    assert summed == ({0: 1, 1: 2, 2: 3} if unknown is None else {0: 1, 1: 5})
+
+
+@pytest.mark.parametrize(("written", "size"), [("512MB", 512_000_000), ("1 GiB", 2**30), ("1.5gb", 1_500_000_000)])
+def test_sizes_are_read_as_people_write_them(written: str, size: int) -> None:
+    assert parsed_size(written) == size
+
+
+def test_no_decisions_are_no_rows() -> None:
+    assert given([]).schema == GIVEN
