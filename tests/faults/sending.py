@@ -1,0 +1,93 @@
+"""Producers that do not give up: idempotent and transactional in turn, some transactions aborted."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Final
+
+from aiokafka.errors import KafkaError
+
+from consumers.client import Producer, producer, started
+from consumers.settings import KafkaSettings
+from tests.faults.damage import Message
+from tests.faults.load import Load, Sent, ghosts
+
+AT_ONCE: Final = 25  # messages of one transaction
+PAUSE: Final = 0.2  # seconds before another try
+
+
+class Sending:
+    """Sends a load at an even pace, and remembers what arrived."""
+
+    def __init__(self, kafka: KafkaSettings, draw: random.Random, sent: Sent) -> None:
+        self._kafka = kafka
+        self._draw = draw
+        self._sent = sent
+        self._name = f"{kafka.topic_prefix}-load"
+        self._topic = kafka.events_topics[0]
+
+    async def send(self, load: Load, seconds: float, hurry: asyncio.Event) -> None:
+        """All of it, spread over that time, or as fast as it goes if that is slower, or in a hurry."""
+        chunks = [load.messages[at : at + AT_ONCE] for at in range(0, len(load.messages), AT_ONCE)]
+        begun = asyncio.get_running_loop().time()
+        async with AsyncExitStack() as stack:
+            clients = [_Client(self._kafka, None), _Client(self._kafka, self._name)]
+            for client in clients:
+                stack.push_async_callback(client.close)
+            for number, chunk in enumerate(chunks):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(begun + seconds * number / len(chunks)):
+                        await hurry.wait()
+                transactional = number % 2 == 1
+                if transactional and self._draw.random() < load.aborted:
+                    await self._abort(clients[1], [*ghosts(number, load.end), *chunk])
+                await self._deliver(clients[transactional], chunk)
+
+    async def _deliver(self, client: "_Client", chunk: Sequence[Message]) -> None:
+        while True:
+            try:
+                await client.send(self._topic, chunk)
+            except KafkaError:
+                self._sent.unsure += len(chunk)
+                await client.close()
+                await asyncio.sleep(PAUSE)
+            else:
+                self._sent.messages += chunk
+                return
+
+    async def _abort(self, client: "_Client", messages: Sequence[Message]) -> None:
+        try:
+            await client.send(self._topic, messages, abort=True)
+        except KafkaError:  # then it is aborted all the same
+            await client.close()
+        self._sent.aborted += 1
+
+
+class _Client:
+    """A producer that is started when it is needed."""
+
+    def __init__(self, kafka: KafkaSettings, transactional_id: str | None) -> None:
+        self._kafka = kafka
+        self._transactional_id = transactional_id
+        self._producer: Producer | None = None
+
+    async def send(self, topic: str, messages: Sequence[Message], *, abort: bool = False) -> None:
+        """Send and wait until all are there. Raises KafkaError: then nobody knows which are."""
+        if self._producer is None:
+            self._producer = await started(producer(self._kafka, self._transactional_id))
+        client = self._producer
+        if self._transactional_id is not None:
+            await client.begin_transaction()
+        waiting = [await client.send(topic, m.value, m.key, headers=list(m.headers)) for m in messages]
+        await asyncio.gather(*waiting)
+        if abort:
+            await client.abort_transaction()
+        elif self._transactional_id is not None:
+            await client.commit_transaction()
+
+    async def close(self) -> None:
+        client, self._producer = self._producer, None
+        if client is not None:
+            with suppress(KafkaError):
+                await client.close()
