@@ -15,6 +15,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from api.commands.run import API, WORKER, serve
 from consumers import committer, fold, judge, partition, receivers, restore, worker
 from consumers.client import Producer
 from consumers.judge import Judge
@@ -105,7 +106,7 @@ def set_clock(wrong_by: Path) -> None:
 async def run(role: str, settings: Settings) -> None:
     """A worker, or a judge with its replica, until SIGTERM."""
     policies = FixedPolicies(load_policy([(str(path), path.read_text()) for path in settings.policy]))
-    if role == "worker":
+    if role == WORKER:
         work = Worker(settings, policies)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.stop)
         await work.run()
@@ -120,7 +121,11 @@ def main(role: str, stage: str = "", number: str = "1", what: str = "SIGKILL") -
         hit(STAGES[stage], int(number), signal.Signals[what])
     if CLOCK in os.environ:
         set_clock(Path(os.environ[CLOCK]))
-    asyncio.run(run(role, load(env_file=None)))
+    settings = load(env_file=None)
+    if role == API:
+        serve(settings, frozenset({API}))
+    else:
+        asyncio.run(run(role, settings))
 
 
 if __name__ == "__main__":

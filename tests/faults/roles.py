@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from consumers.settings import PREFIX, Settings
 from tests.faults.driver import CLOCK
 from tests.kafka.receiver import SECRET, SECRET_ENV
@@ -51,10 +53,18 @@ class Role:
         code = self._process.returncode
         assert code == -what, f"{self.name} ended by itself ({code}):\n{self.said()[-3_000:]}"
 
-    async def until_said(self, words: str) -> None:
-        """Wait until its log has those words."""
+    async def frozen(self) -> None:
+        """Wait until it stands still."""
         deadline = time.monotonic() + PATIENCE
-        while words not in self.said():
+        while psutil.Process(self.pid).status() != psutil.STATUS_STOPPED:
+            assert self.running, f"{self.name} ended by itself:\n{self.said()[-3_000:]}"
+            assert time.monotonic() < deadline, f"{self.name} was not hit:\n{self.said()[-3_000:]}"
+            await asyncio.sleep(0.02)
+
+    async def until_said(self, words: str, times: int = 1) -> None:
+        """Wait until its log has those words, as often."""
+        deadline = time.monotonic() + PATIENCE
+        while self.said().count(words) < times:
             assert self.running, f"{self.name} ended by itself:\n{self.said()[-3_000:]}"
             assert time.monotonic() < deadline, f"{self.name} never said {words!r}:\n{self.said()[-3_000:]}"
             await asyncio.sleep(0.05)
@@ -78,7 +88,6 @@ async def role(
     folder: Path,
     *arguments: str,
     clock: Path | None = None,
-    command: str = "tests.faults.driver",
 ) -> AsyncIterator[Role]:
     """A process of that role; `arguments` say where it is to be hit, `clock` how wrong its clock is."""
     environment: Mapping[str, str] = {
@@ -91,7 +100,11 @@ async def role(
     log = folder / f"{name}-{time.monotonic_ns()}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", command, name, *arguments], env=environment, cwd=folder, stdout=output, stderr=output
+            [sys.executable, "-m", "tests.faults.driver", name, *arguments],
+            env=environment,
+            cwd=folder,
+            stdout=output,
+            stderr=output,
         )
     started = Role(name, process, log)
     try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import signal
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -84,6 +83,7 @@ class Scene:
     sent: Sent = field(default_factory=Sent)
     poisoned: int = 0  # records of the load that have to be refused
     crashes: int = 0  # of a judge
+    _advanced: bool = False
 
     @asynccontextmanager
     async def sending(self, dirt: Dirt | None = None) -> AsyncIterator[None]:
@@ -95,13 +95,16 @@ class Scene:
             await asyncio.wait([task])
 
     async def _send(self, dirt: Dirt | None, enough: asyncio.Event) -> None:
-        sending = Sending(self.settings.kafka, random.Random(self.seed), self.sent)
+        sending = self._sending()
         for number in count():
             load = made(self.seed + number * OTHER, self.length.cases, self.end, dirt)
             self.poisoned += load.poisoned
             await sending.send(load, self.length.seconds, enough)
             if enough.is_set():
                 return
+
+    def _sending(self) -> Sending:
+        return Sending(self.settings.kafka, random.Random(self.seed), self.sent)
 
     @asynccontextmanager
     async def worker(self, *hit: str, slot: int = 0, clock: Path | None = None) -> AsyncIterator[Role]:
@@ -121,10 +124,24 @@ class Scene:
         logs = sorted(self.folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
         return "".join(f"\n--- {path.name}\n{path.read_text(errors='replace')[-1_500:]}" for path in logs[-3:])
 
+    async def deliver(self, messages: Sequence[Message]) -> None:
+        """Send these as they are, and wait until they are there."""
+        await self._sending().deliver(messages)
+
+    async def advance(self) -> None:
+        """Tell every partition that time has come to the end."""
+        self._advanced = True
+        await send_ends(self.settings, PARTITIONS, self.end)
+
+    async def read_to_the_end(self) -> None:
+        """Tell every partition that time has come to the end, and wait until all is committed."""
+        if not self._advanced:
+            await self.advance()
+        await until(lambda: at_end(self.replica, PARTITIONS, self.end), PATIENCE, lambda: self.said())
+
     async def the_end(self) -> None:
         """The same for every row: all that was promised holds."""
-        await send_ends(self.settings, PARTITIONS, self.end)
-        await until(lambda: at_end(self.replica, PARTITIONS, self.end), PATIENCE, lambda: self.said())
+        await self.read_to_the_end()
         closing = [Message(None, value) for *_, value in ends(self.settings, PARTITIONS, self.end)]
         must = oracle([*self.sent.messages, *closing], self.end, self.policies)
         assert must.ledger().get("rejected", 0) == self.poisoned
@@ -196,13 +213,3 @@ async def scene(
                     datetime.now(UTC).replace(microsecond=0),
                     random.Random(seed),
                 )
-
-
-def stop(process: Role) -> None:
-    """Freeze a process."""
-    process.send(signal.SIGSTOP)
-
-
-def go_on(process: Role) -> None:
-    """Let a frozen process go on."""
-    process.send(signal.SIGCONT)

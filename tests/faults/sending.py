@@ -14,6 +14,7 @@ from tests.faults.damage import Message
 from tests.faults.load import Load, Sent, ghosts
 
 AT_ONCE: Final = 25  # messages of one transaction
+FAST: Final = 1_000  # messages at once where nobody paces them
 PAUSE: Final = 0.2  # seconds before another try
 
 
@@ -43,6 +44,15 @@ class Sending:
                 if transactional and self._draw.random() < load.aborted:
                     await self._abort(clients[1], [*ghosts(number, load.end), *chunk])
                 await self._deliver(clients[transactional], chunk)
+
+    async def deliver(self, messages: Sequence[Message]) -> None:
+        """All of these, as fast as it goes."""
+        client = _Client(self._kafka, None)
+        try:
+            for at in range(0, len(messages), FAST):
+                await self._deliver(client, messages[at : at + FAST])
+        finally:
+            await client.close()
 
     async def _deliver(self, client: "_Client", chunk: Sequence[Message]) -> None:
         while True:
