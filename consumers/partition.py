@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from consumers.policies import Policies
 from consumers.restore import Copy
 from consumers.resume import Resume, Resumed
 from consumers.settings import Settings
+from consumers.wall import Wall
 from monitor.engine import outdated
 from monitor.names import Topic
 
@@ -63,7 +64,7 @@ class Shared:
     pool: Executor
     share: int  # records that one partition may fold at once
     partitions: int
-    wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    wall: Wall
 
     async def in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.pool, work, *arguments)
@@ -233,7 +234,7 @@ class Partition:
         for begin in range(0, max(len(records), 1), at_once):
             piece = records[begin : begin + at_once]
             position = piece[-1].offset + 1 if begin + at_once < len(records) else reached
-            future_after = shared.wall() + policies.newest.limits.future_skew
+            future_after = self._latest() + policies.newest.limits.future_skew
             with self.health.timed("decode"):
                 decoded = await shared.in_thread(
                     partial(chunk, where, piece, position, future_after, advancing=advancing)
@@ -243,6 +244,12 @@ class Partition:
         if sum(len(c.records) for c in self._chunks) >= shared.share:
             self._room.clear()
             self._wake.set()
+
+    def _latest(self) -> datetime:
+        """The latest that it may be: of a clock that was set back, and of what this partition has known before."""
+        known = self._time.now if self._time is not None else None
+        wall = self._shared.wall.never_back()
+        return wall if known is None else max(wall, known)
 
     # --- folding ---
 
