@@ -1,7 +1,6 @@
 """Rows of the fault table that break the broker, its disk or the way to it. Each has a broker of its own."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ DISK_MEGABYTES: Final = 64
 PATIENCE: Final = 60.0
 
 
-async def the_broker_is_killed(folder: Path, seed: int, length: Length) -> None:
+async def the_broker_is_killed(seed: int, length: Length, folder: Path) -> Scene:
     """Three times, with all that it had not written; it comes back with its data."""
     broker = await Broker(folder / "kafka").astart()
     try:
@@ -32,11 +31,12 @@ async def the_broker_is_killed(folder: Path, seed: int, length: Length) -> None:
                     await broker.astart()
                 await here.progress()
             await here.the_end()
+        return here
     finally:
         await broker.astop()
 
 
-async def the_disk_is_full(folder: Path, seed: int, length: Length) -> None:
+async def the_disk_is_full(seed: int, length: Length, folder: Path) -> Scene:
     """Until there is room again, and somebody starts the broker that gave up."""
     with small_disk(folder / "disk", DISK_MEGABYTES) as disk:
         broker = await Broker(disk.folder / "kafka", properties={"log.segment.bytes": str(2**20)}).astart()
@@ -46,6 +46,7 @@ async def the_disk_is_full(folder: Path, seed: int, length: Length) -> None:
                     for _ in range(length.rounds):
                         await _filled(disk, broker, here)
                 await here.the_end()
+            return here
         finally:
             await broker.astop()
 
@@ -60,7 +61,7 @@ async def _filled(disk: Disk, broker: Broker, here: Scene) -> None:
     await here.progress()
 
 
-async def the_network_is_bad(folder: Path, seed: int, length: Length) -> None:
+async def the_network_is_bad(seed: int, length: Length, folder: Path) -> Scene:
     """Between the workers and their broker: slow, thin, dead, and cut in the midst of a commit."""
     async with _behind_a_proxy(folder) as (broker, proxy):
         hurt = f"127.0.0.1:{proxy.port}"
@@ -73,6 +74,7 @@ async def the_network_is_bad(folder: Path, seed: int, length: Length) -> None:
                         await here.progress()
             assert worker.running, worker.said()
             await here.the_end()
+        return here
 
 
 async def _slow(proxy: Proxy, here: Scene) -> None:

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from api.commands.run import API, WORKER, serve
-from consumers import committer, fold, judge, partition, receivers, restore, worker
+from consumers import committer, judge, partition, receivers, restore, wall
 from consumers.client import Producer
 from consumers.judge import Judge
 from consumers.policies import FixedPolicies
 from consumers.replica import Replica
 from consumers.settings import Settings, load
 from consumers.worker import Worker
+from monitor import engine
 from monitor.names import Topic
 from monitor.policy import load as load_policy
 
@@ -48,7 +49,7 @@ def _of_state(_: object, which: Topic, messages: Any) -> bool:
 
 STAGES: Final[Mapping[str, Point]] = {
     "decode": Point(partition, "chunk"),
-    "derive": Point(fold.engine, "step", after=True),
+    "derive": Point(engine, "step", after=True),
     "in the transaction": Point(committer.Committer, "_send", after=True, when=_of_state),
     "between commit and acknowledgement": Point(Producer, "commit_transaction", after=True),
     "in a snapshot": Point(committer.Committer, "_send", after=True, when=_has_slice),
@@ -99,7 +100,7 @@ def set_clock(wrong_by: Path) -> None:
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.fromtimestamp(datetime.now(tz).timestamp() + float(wrong_by.read_text()), tz)
 
-    for module in (worker, partition, judge):
+    for module in (wall, judge):
         module.datetime = Wrong  # type: ignore[attr-defined]
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -74,9 +74,8 @@ class Role:
         if self.running:
             self.send(signal.SIGCONT)
             self.send(signal.SIGTERM)
-            deadline = time.monotonic() + patience
-            while self.running and time.monotonic() < deadline:
-                await asyncio.sleep(0.02)
+        with suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, patience)
         self._process.kill()
         self._process.wait()
 
@@ -98,14 +97,9 @@ async def role(
         **({CLOCK: str(clock)} if clock is not None else {}),
     }
     log = folder / f"{name}-{time.monotonic_ns()}.log"
+    command = [sys.executable, "-m", "tests.faults.driver", name, *arguments]
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.driver", name, *arguments],
-            env=environment,
-            cwd=folder,
-            stdout=output,
-            stderr=output,
-        )
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output)  # noqa: ASYNC220
     started = Role(name, process, log)
     try:
         yield started

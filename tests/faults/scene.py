@@ -1,18 +1,20 @@
-"""What every row of the fault table is played on: a load on its way, a judge with somebody to tell, and the same end."""
+"""What a row of the fault table is played on: a load on its way, a judge with somebody to tell, and the same end."""
 
 import asyncio
 import random
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import Final
 
 from consumers import topics
 from consumers.judge import Judge
+from consumers.judging import Clock
+from consumers.notify import Result
 from consumers.policies import FixedPolicies
 from consumers.replica import Replica
 from consumers.settings import Settings, load
@@ -35,6 +37,7 @@ policy: faults
 labels: [service, priority]
 limits: {{grace: 1s}}
 targets:
+  - {{clock: first_response, when: {{priority: P0}}, within: 1m}}
   - {{clock: first_response, when: {{priority: P1}}, within: 15m}}
   - {{clock: first_response, within: 1h}}
   - {{clock: resolution, within: 4h, pauses: [customer]}}
@@ -80,10 +83,12 @@ class Scene:
     replica: Replica
     end: datetime
     draw: random.Random
+    deliveries: Counter[tuple[str, str]]  # what became of tries to tell, by receiver and `Result`
     sent: Sent = field(default_factory=Sent)
     poisoned: int = 0  # records of the load that have to be refused
     crashes: int = 0  # of a judge
     _advanced: bool = False
+    _loads: int = 0
 
     @asynccontextmanager
     async def sending(self, dirt: Dirt | None = None) -> AsyncIterator[None]:
@@ -96,8 +101,9 @@ class Scene:
 
     async def _send(self, dirt: Dirt | None, enough: asyncio.Event) -> None:
         sending = self._sending()
-        for number in count():
-            load = made(self.seed + number * OTHER, self.length.cases, self.end, dirt)
+        while True:
+            self._loads += 1
+            load = made(self.seed + self._loads * OTHER, self.length.cases, self.end, dirt)
             self.poisoned += load.poisoned
             await sending.send(load, self.length.seconds, enough)
             if enough.is_set():
@@ -151,21 +157,27 @@ class Scene:
         await ending.nothing_is_there_twice(self.settings, PARTITIONS)
         overdue = ending.overdue_at_the_end(must, self.end, self.policies)
         await until(lambda: overdue <= ending.called_for(self.replica), PATIENCE)
-        await until(lambda: not self._untold(), PATIENCE, lambda: f"still to be told: {self._untold()}")
-        await ending.everybody_was_told(self.settings, self.hook, crashes=self.crashes)
+        await until(lambda: not self.untold(), PATIENCE, lambda: f"still to be told: {self.untold()}")
+        await self.everybody_was_told()
         await ending.nothing_is_open(self.settings)
 
-    def _untold(self) -> Sequence[str]:
+    async def everybody_was_told(self) -> None:
+        """Every alert was delivered, and none again without a reason."""
+        unanswered = sum(n for (_, result), n in self.deliveries.items() if result == Result.RETRIED)
+        await ending.everybody_was_told(self.settings, self.hook, crashes=self.crashes, unanswered=unanswered)
+
+    def untold(self) -> Sequence[str]:
+        """Alerts that somebody is still to be told of."""
         return [name for name, entry in self.replica.alert_log.entries.items() if entry.undelivered]
 
 
-def settings_for(bootstrap: str, folder: Path, **more: object) -> Settings:
+def settings_for(bootstrap: str, folder: Path, clock: Clock, **more: object) -> Settings:
     """Topics, group and data folder of one row, as a worker runs for real, only quicker and by the events' clock."""
     name = f"f{uuid.uuid4().hex[:12]}"
     settings = load(
         env_file=None,
         data_dir=folder / "data",
-        clock="event",
+        clock=clock,
         kafka={
             "bootstrap": bootstrap,
             "topic_prefix": name,
@@ -183,7 +195,14 @@ def settings_for(bootstrap: str, folder: Path, **more: object) -> Settings:
 
 @asynccontextmanager
 async def scene(
-    bootstrap: str, seed: int, length: Length, folder: Path, *, hurt: str | None = None, judge: bool = True
+    bootstrap: str,
+    seed: int,
+    length: Length,
+    folder: Path,
+    *,
+    hurt: str | None = None,
+    judge: bool = True,
+    clock: Clock = "event",
 ) -> AsyncIterator[Scene]:
     """Topics of its own, a replica, and a judge that somebody hears of, all of which stay whole meanwhile.
 
@@ -195,12 +214,12 @@ async def scene(
         policy = folder / "policy.yaml"
         policy.write_text(POLICY.format(address=hook.address, secret_env=SECRET_ENV))
         policies = load_policy([(str(policy), policy.read_text())])
-        settings = settings_for(bootstrap, folder, policy=(policy,))
+        settings = settings_for(bootstrap, folder, clock, policy=(policy,))
         elsewhere = settings.kafka.model_copy(update={"bootstrap": hurt or bootstrap})
         await topics.ensure(settings.kafka)
         async with replicated(settings) as replica:
-            judging = running(Judge(settings, replica, FixedPolicies(policies)).run()) if judge else nullcontext()
-            async with judging:
+            beside = Judge(settings, replica, FixedPolicies(policies))
+            async with running(beside.run()) if judge else nullcontext():
                 yield Scene(
                     settings,
                     settings.model_copy(update={"kafka": elsewhere}),
@@ -212,4 +231,5 @@ async def scene(
                     replica,
                     datetime.now(UTC).replace(microsecond=0),
                     random.Random(seed),
+                    beside.health.deliveries,
                 )

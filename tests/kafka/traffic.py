@@ -160,9 +160,7 @@ async def oracle(
     return states
 
 
-def figures(
-    states: Mapping[int, State], now: datetime = END, policy_set: PolicySet | None = None
-) -> dict[str, Any]:
+def figures(states: Mapping[int, State], now: datetime = END, policy_set: PolicySet | None = None) -> dict[str, Any]:
     return summary(states, policy_set or policies(), now)
 
 

@@ -1,4 +1,4 @@
-"""Rows of the fault table that break workers: while a load is on its way, something fails; `Scene.the_end` ends each."""
+"""Rows of the fault table that break workers, and those that break what is sent; `Scene.the_end` ends each."""
 
 import asyncio
 import signal
