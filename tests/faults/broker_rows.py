@@ -24,16 +24,21 @@ async def the_broker_is_killed(seed: int, length: Length, folder: Path) -> Scene
         async with scene(broker.bootstrap, seed, length, folder) as here, here.worker(), here.worker(slot=1):
             async with here.sending():
                 for _ in range(KILLS * length.rounds):
-                    await here.progress()
-                    await asyncio.sleep(here.draw.uniform(0, 1))
-                    await asyncio.to_thread(broker.kill)
-                    await asyncio.sleep(here.draw.uniform(0, 1))
-                    await broker.astart()
-                await here.progress()
+                    await killed_and_back(broker, here)
             await here.the_end()
         return here
     finally:
         await broker.astop()
+
+
+async def killed_and_back(broker: Broker, here: Scene) -> None:
+    """A broker that is gone at once, and there again a little later."""
+    await here.progress()
+    await asyncio.sleep(here.draw.uniform(0, 1))
+    await asyncio.to_thread(broker.kill)
+    await asyncio.sleep(here.draw.uniform(0, 1))
+    await broker.astart()
+    await here.progress()
 
 
 async def the_disk_is_full(seed: int, length: Length, folder: Path) -> Scene:
@@ -44,14 +49,15 @@ async def the_disk_is_full(seed: int, length: Length, folder: Path) -> Scene:
             async with scene(broker.bootstrap, seed, length, folder) as here, here.worker():
                 async with here.sending():
                     for _ in range(length.rounds):
-                        await _filled(disk, broker, here)
+                        await filled(disk, broker, here)
                 await here.the_end()
             return here
         finally:
             await broker.astop()
 
 
-async def _filled(disk: Disk, broker: Broker, here: Scene) -> None:
+async def filled(disk: Disk, broker: Broker, here: Scene) -> None:
+    """A disk that is full until the broker has given up."""
     await here.progress()
     await asyncio.sleep(here.draw.uniform(0, 1))
     await asyncio.to_thread(disk.fill)
@@ -63,7 +69,7 @@ async def _filled(disk: Disk, broker: Broker, here: Scene) -> None:
 
 async def the_network_is_bad(seed: int, length: Length, folder: Path) -> Scene:
     """Between the workers and their broker: slow, thin, dead, and cut in the midst of a commit."""
-    async with _behind_a_proxy(folder) as (broker, proxy):
+    async with behind_a_proxy(folder) as (broker, proxy):
         hurt = f"127.0.0.1:{proxy.port}"
         async with scene(broker.bootstrap, seed, length, folder, hurt=hurt) as here, here.worker() as worker:
             async with here.sending():
@@ -114,7 +120,7 @@ NETWORKS: Final[list[Callable[[Proxy, Scene], Awaitable[None]]]] = [_slow, _thin
 
 
 @asynccontextmanager
-async def _behind_a_proxy(folder: Path) -> AsyncIterator[tuple[Broker, Proxy]]:
+async def behind_a_proxy(folder: Path) -> AsyncIterator[tuple[Broker, Proxy]]:
     """A broker with a second listener, whose clients are told the proxy's address."""
     (inner, control), (behind, outer) = free_ports(), free_ports()
     own = {

@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -60,13 +60,14 @@ notify:
 class Length:
     """How long a row takes: in the tests, or as a soak."""
 
-    cases: int  # of the load, some five records each
-    seconds: float  # that sending it takes
+    cases: int  # of a load, some five records each
+    rate: float  # records sent a second
+    at_once: int  # records of one transaction of the producers
     rounds: int  # of what a row does again and again
 
 
-SHORT: Final = Length(cases=200, seconds=8, rounds=1)
-LONG: Final = Length(cases=6_000, seconds=120, rounds=10)
+SHORT: Final = Length(cases=200, rate=120, at_once=25, rounds=1)
+LONG: Final = Length(cases=5_000, rate=500, at_once=500, rounds=10)
 
 
 @dataclass
@@ -84,7 +85,8 @@ class Scene:
     end: datetime
     draw: random.Random
     deliveries: Counter[tuple[str, str]]  # what became of tries to tell, by receiver and `Result`
-    sent: Sent = field(default_factory=Sent)
+    sent: Sent
+    to_kafka: Sending
     poisoned: int = 0  # records of the load that have to be refused
     crashes: int = 0  # of a judge
     _advanced: bool = False
@@ -100,17 +102,13 @@ class Scene:
             await asyncio.wait([task])
 
     async def _send(self, dirt: Dirt | None, enough: asyncio.Event) -> None:
-        sending = self._sending()
         while True:
             self._loads += 1
             load = made(self.seed + self._loads * OTHER, self.length.cases, self.end, dirt)
             self.poisoned += load.poisoned
-            await sending.send(load, self.length.seconds, enough)
+            await self.to_kafka.send(load, self.length.rate, enough)
             if enough.is_set():
                 return
-
-    def _sending(self) -> Sending:
-        return Sending(self.settings.kafka, random.Random(self.seed), self.sent)
 
     @asynccontextmanager
     async def worker(self, *hit: str, slot: int = 0, clock: Path | None = None) -> AsyncIterator[Role]:
@@ -132,7 +130,7 @@ class Scene:
 
     async def deliver(self, messages: Sequence[Message]) -> None:
         """Send these as they are, and wait until they are there."""
-        await self._sending().deliver(messages)
+        await self.to_kafka.deliver(messages)
 
     async def advance(self) -> None:
         """Tell every partition that time has come to the end."""
@@ -220,16 +218,23 @@ async def scene(
         async with replicated(settings) as replica:
             beside = Judge(settings, replica, FixedPolicies(policies))
             async with running(beside.run()) if judge else nullcontext():
-                yield Scene(
-                    settings,
-                    settings.model_copy(update={"kafka": elsewhere}),
-                    seed,
-                    length,
-                    folder,
-                    hook,
-                    policies,
-                    replica,
-                    datetime.now(UTC).replace(microsecond=0),
-                    random.Random(seed),
-                    beside.health.deliveries,
-                )
+                sent = Sent()
+                to_kafka = Sending(settings.kafka, random.Random(seed), sent, length.at_once)
+                try:
+                    yield Scene(
+                        settings=settings,
+                        hurt=settings.model_copy(update={"kafka": elsewhere}),
+                        seed=seed,
+                        length=length,
+                        folder=folder,
+                        hook=hook,
+                        policies=policies,
+                        replica=replica,
+                        end=datetime.now(UTC).replace(microsecond=0),
+                        draw=random.Random(seed),
+                        deliveries=beside.health.deliveries,
+                        sent=sent,
+                        to_kafka=to_kafka,
+                    )
+                finally:
+                    await to_kafka.close()

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from typing import Final
 
 from aiokafka.errors import KafkaError
@@ -13,7 +13,6 @@ from consumers.settings import KafkaSettings
 from tests.faults.damage import Message
 from tests.faults.load import Load, Sent, ghosts
 
-AT_ONCE: Final = 25  # messages of one transaction
 FAST: Final = 1_000  # messages at once where nobody paces them
 PAUSE: Final = 0.2  # seconds before another try
 
@@ -21,37 +20,38 @@ PAUSE: Final = 0.2  # seconds before another try
 class Sending:
     """Sends a load at an even pace, and remembers what arrived."""
 
-    def __init__(self, kafka: KafkaSettings, draw: random.Random, sent: Sent) -> None:
-        self._kafka = kafka
+    def __init__(self, kafka: KafkaSettings, draw: random.Random, sent: Sent, at_once: int) -> None:
+        """`at_once`: messages of one transaction."""
+        self._at_once = at_once
         self._draw = draw
         self._sent = sent
-        self._name = f"{kafka.topic_prefix}-load"
         self._topic = kafka.events_topics[0]
+        self._plain = _Client(kafka, None)
+        self._transactional = _Client(kafka, f"{kafka.topic_prefix}-load")
 
-    async def send(self, load: Load, seconds: float, hurry: asyncio.Event) -> None:
-        """All of it, spread over that time, or as fast as it goes if that is slower, or in a hurry."""
-        chunks = [load.messages[at : at + AT_ONCE] for at in range(0, len(load.messages), AT_ONCE)]
+    async def send(self, load: Load, rate: float, hurry: asyncio.Event) -> None:
+        """All of it, so many records a second, or as fast as it goes if that is slower, or in a hurry."""
+        chunks = [load.messages[at : at + self._at_once] for at in range(0, len(load.messages), self._at_once)]
         begun = asyncio.get_running_loop().time()
-        async with AsyncExitStack() as stack:
-            clients = [_Client(self._kafka, None), _Client(self._kafka, self._name)]
-            for client in clients:
-                stack.push_async_callback(client.close)
-            for number, chunk in enumerate(chunks):
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(begun + seconds * number / len(chunks)):
-                        await hurry.wait()
-                transactional = number % 2 == 1
-                if transactional and self._draw.random() < load.aborted:
-                    await self._abort(clients[1], [*ghosts(number, load.end), *chunk])
-                await self._deliver(clients[transactional], chunk)
+        for number, chunk in enumerate(chunks):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(begun + number * self._at_once / rate):
+                    await hurry.wait()
+            if number % 2 == 0:
+                await self._deliver(self._plain, chunk)
+                continue
+            if self._draw.random() < load.aborted:
+                await self._abort(self._transactional, [*ghosts(number, load.end), *chunk])
+            await self._deliver(self._transactional, chunk)
 
     async def deliver(self, messages: Sequence[Message]) -> None:
-        """All of these, as fast as it goes."""
-        client = _Client(self._kafka, None)
-        try:
-            for at in range(0, len(messages), FAST):
-                await self._deliver(client, messages[at : at + FAST])
-        finally:
+        """All of these, as fast as it goes. Needs `close` at the end."""
+        for at in range(0, len(messages), FAST):
+            await self._deliver(self._plain, messages[at : at + FAST])
+
+    async def close(self) -> None:
+        """Close its producers."""
+        for client in (self._plain, self._transactional):
             await client.close()
 
     async def _deliver(self, client: "_Client", chunk: Sequence[Message]) -> None:

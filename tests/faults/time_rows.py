@@ -1,6 +1,7 @@
 """The row of the fault table that breaks clocks: with `clock: wall`, since it is about time."""
 
 import asyncio
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from tests.kafka.traffic import event, figures, read_so_far, until
 APART: Final = timedelta(minutes=3)
 BACK: Final = timedelta(hours=1)
 PAUSE: Final = 0.05  # seconds between two cases
+AT_ONCE: Final = 20  # cases that wait for their answer
 
 
 async def clocks_are_wrong(scene: Scene) -> None:
@@ -30,13 +32,14 @@ async def clocks_are_wrong(scene: Scene) -> None:
         for worker in (one, other):
             await worker.until_said("restored")
         await until(lambda: len(scene.replica.states) == PARTITIONS, what=scene.said)
-        for number in range(2 * scene.length.rounds):
+        for number in range(scene.length.rounds):
             await _live(scene, f"right-{number}")
             for file, shift in shifts:
                 _set(file, shift - BACK)
             await _live(scene, f"back-{number}")
             for file, shift in shifts:
                 _set(file, shift)
+        await _live(scene, "right-again")
         await until(lambda: read_so_far(scene.replica) == len(scene.sent.messages), what=scene.said)
         await until(lambda: _shown(scene)["clocks"] == _expected(scene)["clocks"], 30, lambda: _differing(scene))
     await _same_as_without(scene)
@@ -50,21 +53,20 @@ def _set(file: Path, shift: timedelta) -> None:
 
 
 async def _live(scene: Scene, name: str) -> None:
-    """Cases that are opened now and answered a little later, or are overdue since long."""
-    waiting: list[Message] = []
+    """Cases that are opened now and answered a second later; some are overdue since long."""
+    answers: deque[Message] = deque()
     for n in range(scene.length.cases // 4):
-        case, now = f"{name}-{scene.seed}-{n}", datetime.now(UTC)
-        opened = now - timedelta(hours=2) if n % 10 == 0 else now
-        await scene.deliver([sound(event(case, 0, "interaction.opened", opened, service="a", priority="P0"))])
+        now = datetime.now(UTC)
+        opened, case = now - timedelta(hours=2) if n % 10 == 0 else now, f"{name}-{scene.seed}-{n}"
+        messages = [sound(event(case, 0, "interaction.opened", opened, service="a", priority="P0"))]
         if n % 10 != 0:
-            waiting.append(sound(event(case, 1, "interaction.responded", now + timedelta(seconds=1), service="a")))
-        if len(waiting) > 20:
-            await asyncio.sleep(1)
-            await scene.deliver(waiting)
-            waiting.clear()
+            answers.append(sound(event(case, 1, "interaction.responded", now + timedelta(seconds=1))))
+        if len(answers) > AT_ONCE:
+            messages.append(answers.popleft())
+        await scene.deliver(messages)
         await asyncio.sleep(PAUSE)
     await asyncio.sleep(1)
-    await scene.deliver(waiting)
+    await scene.deliver(list(answers))
 
 
 def _differing(scene: Scene) -> object:
