@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError, ProducerFenced
+from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError, OffsetOutOfRangeError, ProducerFenced
 
 from consumers.batches import Record, fetched
 from consumers.client import Pauses, said
@@ -45,6 +45,12 @@ class EndFell(Exception):
     """An events topic ends before where it ended: what is left of it is found out when beginning anew."""
 
     retriable = True
+
+
+class Unreadable(Exception):
+    """A batch of an events topic is damaged; the message says where."""
+
+    retriable = False
 
 
 class MembershipLost(Exception):
@@ -99,7 +105,7 @@ class Partition:
         while not self._stopping:
             try:
                 await self._live(pauses)
-            except Halt as error:
+            except (Halt, Unreadable) as error:
                 self._ail(Status.HALTED, str(error))
                 log.error("halted", partition=self.number, error=str(error))
                 return
@@ -218,6 +224,8 @@ class Partition:
                 reached = {where: await consumer.position(where) for where in self._topics}
             except OffsetOutOfRangeError:
                 raise  # what is missing is found out when beginning anew
+            except CorruptRecordException as error:
+                raise await self._damaged(error) from error
             except (KafkaError, IllegalStateError) as error:
                 raise MembershipLost(said(error)) from error
             for where in self._topics:
@@ -244,6 +252,27 @@ class Partition:
         if sum(len(c.records) for c in self._chunks) >= shared.share:
             self._room.clear()
             self._wake.set()
+
+    async def _damaged(self, error: CorruptRecordException) -> Unreadable:
+        """What to say of a batch that cannot be read, where all before it was."""
+        damaged = [where for where in self._topics if str(where) in str(error)] or self._topics
+        places = [
+            f"{w.topic}, partition {w.partition}, offset {await self._shared.consumer.position(w)}" for w in damaged
+        ]
+        return Unreadable(
+            f"{' or '.join(places)}: Kafka gives a damaged batch there, its checksum does not fit its bytes; "
+            "bring it back from another replica of the topic"
+        )
+
+    async def _decode(self, fetched: dict[TopicPartition, Sequence[Any]], positions: dict[str, int]) -> Chunk:
+        policies = await self._shared.policies.first()
+        future_after = self._latest() + policies.newest.limits.future_skew
+        by_topic = {where.topic: fetched[where] for where in self._topics if where in fetched}
+        advancing = self._shared.settings.clock == "event"
+        decoded: Chunk = await self._shared.in_thread(
+            lambda: chunk(by_topic, positions, future_after, advancing=advancing)
+        )
+        return decoded
 
     def _latest(self) -> datetime:
         """The latest that it may be: of a clock that was set back, and of what this partition has known before."""
