@@ -1,4 +1,8 @@
-"""Every kind of damage that a record can have, made of a sound one: each is refused once, and stops nobody."""
+"""Every kind of damage that a record can have, made of a sound one: each is refused once, and stops nobody.
+
+A batch whose compression is damaged is not among them: the broker reads what it takes, and refuses it (tried with all
+four codecs). What is damaged later, on the broker's disk, halts its partition (tests/kafka/test_restart.py).
+"""
 
 import gzip
 import io
