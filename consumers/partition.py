@@ -264,16 +264,6 @@ class Partition:
             "bring it back from another replica of the topic"
         )
 
-    async def _decode(self, fetched: dict[TopicPartition, Sequence[Any]], positions: dict[str, int]) -> Chunk:
-        policies = await self._shared.policies.first()
-        future_after = self._latest() + policies.newest.limits.future_skew
-        by_topic = {where.topic: fetched[where] for where in self._topics if where in fetched}
-        advancing = self._shared.settings.clock == "event"
-        decoded: Chunk = await self._shared.in_thread(
-            lambda: chunk(by_topic, positions, future_after, advancing=advancing)
-        )
-        return decoded
-
     def _latest(self) -> datetime:
         """The latest that it may be: of a clock that was set back, and of what this partition has known before."""
         known = self._time.now if self._time is not None else None

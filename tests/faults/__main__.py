@@ -18,7 +18,7 @@ from consumers.broker import Broker
 from tests.faults.scene import LONG, SHORT, Length, Scene
 from tests.faults.soak import MB, Soak, soak
 from tests.faults.table import ROWS, Row
-from tests.kafka.receiver import SECRET, SECRET_ENV
+from tests.kafka.hook import SECRET, SECRET_ENV
 
 console: Final = Console(stderr=True)
 HEAD: Final = (

@@ -18,7 +18,7 @@ from monitor.policy import PolicySet
 from monitor.state import State
 from monitor.summary import COUNTERS
 from tests.faults.load import Sent
-from tests.kafka.receiver import Hook
+from tests.kafka.hook import Hook
 from tests.kafka.traffic import figures, oracle, read_topic
 
 TOLD: Final = (AlertState.FIRING, AlertState.RESOLVED)

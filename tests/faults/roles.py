@@ -15,7 +15,7 @@ import psutil
 
 from consumers.settings import PREFIX, Settings
 from tests.faults.driver import CLOCK
-from tests.kafka.receiver import SECRET, SECRET_ENV
+from tests.kafka.hook import SECRET, SECRET_ENV
 from tests.kafka.traffic import ROOT, as_environment
 
 PATIENCE: Final = 90.0  # seconds

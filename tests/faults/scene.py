@@ -25,7 +25,7 @@ from tests.faults.damage import Message
 from tests.faults.load import Dirt, Sent, made, oracle
 from tests.faults.roles import Role, role
 from tests.faults.sending import Sending
-from tests.kafka.receiver import SECRET_ENV, Hook, receiving
+from tests.kafka.hook import SECRET_ENV, Hook, receiving
 from tests.kafka.traffic import at_end, ends, figures, read_so_far, replicated, running, send_ends, until
 
 PARTITIONS: Final = 3

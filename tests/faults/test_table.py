@@ -8,7 +8,7 @@ import pytest
 from consumers.broker import Broker
 from tests.faults.scene import SHORT
 from tests.faults.table import ROWS, Row
-from tests.kafka.receiver import SECRET, SECRET_ENV
+from tests.kafka.hook import SECRET, SECRET_ENV
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
