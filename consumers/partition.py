@@ -254,13 +254,14 @@ class Partition:
             self._wake.set()
 
     async def _damaged(self, error: CorruptRecordException) -> Unreadable:
-        """What to say of a batch that cannot be read, where all before it was."""
+        """What to say of a batch that cannot be read; what was fetched together with it cannot be either."""
         damaged = [where for where in self._topics if str(where) in str(error)] or self._topics
         places = [
-            f"{w.topic}, partition {w.partition}, offset {await self._shared.consumer.position(w)}" for w in damaged
+            f"{w.topic}, partition {w.partition}, offset {await self._shared.consumer.position(w)} or after it"
+            for w in damaged
         ]
         return Unreadable(
-            f"{' or '.join(places)}: Kafka gives a damaged batch there, its checksum does not fit its bytes; "
+            f"{' or '.join(places)}: Kafka gives a damaged batch, its checksum does not fit its bytes; "
             "bring it back from another replica of the topic"
         )
 
