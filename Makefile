@@ -1,5 +1,5 @@
 # Needs git, make and Python 3.11 or later, nothing else. `make demo` runs it, `make test` checks it.
-.PHONY: help setup demo test bench docs lock clean
+.PHONY: help setup demo test bench soak docs lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST_ARGS ?=
@@ -24,6 +24,11 @@ test: .venv/stamp ## Linters, strict types, import rules, all tests
 
 bench: .venv/stamp ## Speed beside a bare Kafka read loop and Kafka Streams
 	$(BIN)/python -m tests.benchmarks
+
+SOAK_ARGS ?=
+
+soak: .venv/stamp ## The fault table in its long form, about an hour; writes soak.md
+	@$(BIN)/python -m tests.faults $(SOAK_ARGS)
 
 docs: .venv/stamp ## The generated reference pages
 	$(BIN)/python -m api.reference

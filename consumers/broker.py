@@ -137,6 +137,7 @@ class Broker:
         """Up and answering at `bootstrap`. Raises BrokerFailed, or KafkaUnavailable without jars."""
         if self.running:
             return self
+        self.kill()  # what is left of one that ended by itself
         self._given_up.clear()
         jars = classpath(self._cache, self._unless_given_up)
         (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)

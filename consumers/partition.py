@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError, ProducerFenced
+from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError, OffsetOutOfRangeError, ProducerFenced
 
 from consumers.batches import Record, fetched
 from consumers.client import Pauses, said
@@ -31,6 +31,7 @@ from consumers.policies import Policies
 from consumers.restore import Copy
 from consumers.resume import Resume, Resumed
 from consumers.settings import Settings
+from consumers.wall import Wall
 from monitor.engine import outdated
 from monitor.names import Topic
 
@@ -44,6 +45,12 @@ class EndFell(Exception):
     """An events topic ends before where it ended: what is left of it is found out when beginning anew."""
 
     retriable = True
+
+
+class Unreadable(Exception):
+    """A batch of an events topic is damaged; the message says where."""
+
+    retriable = False
 
 
 class MembershipLost(Exception):
@@ -63,7 +70,7 @@ class Shared:
     pool: Executor
     share: int  # records that one partition may fold at once
     partitions: int
-    wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    wall: Wall
 
     async def in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.pool, work, *arguments)
@@ -98,7 +105,7 @@ class Partition:
         while not self._stopping:
             try:
                 await self._live(pauses)
-            except Halt as error:
+            except (Halt, Unreadable) as error:
                 self._ail(Status.HALTED, str(error))
                 log.error("halted", partition=self.number, error=str(error))
                 return
@@ -217,6 +224,8 @@ class Partition:
                 reached = {where: await consumer.position(where) for where in self._topics}
             except OffsetOutOfRangeError:
                 raise  # what is missing is found out when beginning anew
+            except CorruptRecordException as error:
+                raise await self._damaged(error) from error
             except (KafkaError, IllegalStateError) as error:
                 raise MembershipLost(said(error)) from error
             for where in self._topics:
@@ -233,7 +242,7 @@ class Partition:
         for begin in range(0, max(len(records), 1), at_once):
             piece = records[begin : begin + at_once]
             position = piece[-1].offset + 1 if begin + at_once < len(records) else reached
-            future_after = shared.wall() + policies.newest.limits.future_skew
+            future_after = self._latest() + policies.newest.limits.future_skew
             with self.health.timed("decode"):
                 decoded = await shared.in_thread(
                     partial(chunk, where, piece, position, future_after, advancing=advancing)
@@ -243,6 +252,24 @@ class Partition:
         if sum(len(c.records) for c in self._chunks) >= shared.share:
             self._room.clear()
             self._wake.set()
+
+    async def _damaged(self, error: CorruptRecordException) -> Unreadable:
+        """What to say of a batch that cannot be read; what was fetched together with it cannot be either."""
+        damaged = [where for where in self._topics if str(where) in str(error)] or self._topics
+        places = [
+            f"{w.topic}, partition {w.partition}, offset {await self._shared.consumer.position(w)} or after it"
+            for w in damaged
+        ]
+        return Unreadable(
+            f"{' or '.join(places)}: Kafka gives a damaged batch, its checksum does not fit its bytes; "
+            "bring it back from another replica of the topic"
+        )
+
+    def _latest(self) -> datetime:
+        """The latest that it may be: of a clock that was set back, and of what this partition has known before."""
+        known = self._time.now if self._time is not None else None
+        wall = self._shared.wall.never_back()
+        return wall if known is None else max(wall, known)
 
     # --- folding ---
 

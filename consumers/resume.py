@@ -115,11 +115,25 @@ class Resume:
                 told = f"{happened} the group {kafka.group} has read {where.topic} up to offset {committed}"
                 return holes.lost(HoleKind.STATE_LOST, state, committed, told, begins)
         others = [TopicPartition(kafka.topic(which), self.number) for which in (Topic.VERDICTS, Topic.REJECTED)]
-        for where, end in (await self.asker.end_offsets(others)).items():
-            if end:
+        for where in others:
+            if end := await self._committed_in(where):
                 told = f"{happened} {where.topic} holds what was made with it, up to offset {end}"
                 return holes.lost(HoleKind.STATE_LOST, state, end, told, begins)
         return []
+
+    async def _committed_in(self, where: TopicPartition) -> int:
+        """Where the topic ends, if any record is committed there; 0: only transactions that were given up."""
+        client = await started(consumer(self.settings.kafka))
+        try:
+            client.assign([where])
+            await client.seek_to_beginning(where)
+            end = (await client.end_offsets([where]))[where]
+            while await client.position(where) < end:
+                if await client.getmany(timeout_ms=250, max_records=1):
+                    return int(end)
+            return 0
+        finally:
+            await stopped(client)
 
     async def _accept(self, found: StateLog, missing: Sequence[Hole], committer: Committer) -> None:
         """Write down that these holes are there, and where reading goes on. Raises Halt where nobody said so."""

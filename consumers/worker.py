@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -24,6 +23,7 @@ from consumers.policies import Policies
 from consumers.restore import Copy
 from consumers.settings import Settings
 from consumers.standby import Standby
+from consumers.wall import Wall
 from monitor.names import Topic
 
 log = structlog.get_logger()
@@ -41,6 +41,7 @@ class Worker:
         self._settings = settings
         self._policies = policies
         self._stop = asyncio.Event()
+        self._wall = Wall()
         self.health = RoleHealth("worker")
 
     async def run(self) -> None:
@@ -52,7 +53,7 @@ class Worker:
         pauses = Pauses(self._settings.kafka.retry_pause_seconds)
         with slots.held(self._settings.data_dir, self._settings.worker.slot) as slot:
             while not self._stop.is_set():
-                session = Session(self._settings, self._policies, self.health, slot)
+                session = Session(self._settings, self._policies, self.health, slot, self._wall)
                 try:
                     await self._until_stopped(session, pauses)
                 except (KafkaError, MembershipLost) as error:
@@ -91,12 +92,13 @@ class Worker:
 class Session(ConsumerRebalanceListener):  # type: ignore[misc]
     """One membership in the group."""
 
-    def __init__(self, settings: Settings, policies: Policies, health: RoleHealth, slot: int) -> None:
+    def __init__(self, settings: Settings, policies: Policies, health: RoleHealth, slot: int, wall: Wall) -> None:
         self._settings = settings
         self._kafka = settings.kafka
         self._policies = policies
         self._health = health
         self._slot = slot
+        self._wall = wall
         self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
         self._kept: dict[int, Copy] = {}
         self._assignor = Assignor(self._held, settings.worker.standby)
@@ -115,7 +117,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             pool = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="fold"))
             group = in_batches(await self._client(stack, group_id=self._kafka.group, **self._member()))
             asker = await self._client(stack, isolation_level="read_uncommitted")
-            self._shared = Shared(self._settings, self._policies, group, asker, pool, 0, 0)
+            self._shared = Shared(self._settings, self._policies, group, asker, pool, 0, 0, self._wall)
             single = ThreadPoolExecutor(1, "standby")
             stack.callback(single.shutdown, wait=False, cancel_futures=True)
             self._standby = Standby(self._kafka, single, self._health)
@@ -229,7 +231,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             assert self._shared is not None
             self._refuse_growth(self._shared.consumer)
             running = {number: partition for number, (partition, _) in self._running.items()}
-            asked_at = datetime.now(UTC)
+            asked_at = self._wall()
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     ends = await asker.end_offsets(

@@ -1,19 +1,24 @@
-"""A receiver of alerts for the tests."""
+"""A receiver of alerts: an HTTP server that keeps what it was told, and under which ids."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from threading import Thread
+from typing import Any
 
 from standardwebhooks import Webhook
 
-SECRET: Final = "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXM="
+SECRET = "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXM="
+SECRET_ENV = "HOOK_SECRET"
 
 
 class Hook:
-    """A receiver: an HTTP server that keeps what it was told, and refuses at first as often as it is told to."""
+    """It refuses at first as often as it is told to. `ids` has every try, `bodies` what was taken."""
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.ids: list[str] = []
+        self.taken: list[str] = []  # ids of `bodies`
         self.failures = 0
         hook = self
 
@@ -26,6 +31,7 @@ class Hook:
                     self.send_response(503)
                 else:
                     hook.bodies.append(Webhook(SECRET).verify(body, dict(self.headers.items())))
+                    hook.taken.append(self.headers["webhook-id"])
                     self.send_response(204)
                 self.end_headers()
 
@@ -36,3 +42,17 @@ class Hook:
 
     def told(self, kind: str) -> list[str]:
         return [body["data"]["state"] for body in self.bodies if body["data"]["kind"] == kind]
+
+
+@contextmanager
+def receiving() -> Iterator[Hook]:
+    """A receiver that listens meanwhile; who tells it needs `SECRET` in the variable `SECRET_ENV`."""
+    made = Hook()
+    thread = Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield made
+    finally:
+        made.server.shutdown()
+        made.server.server_close()
+        thread.join()

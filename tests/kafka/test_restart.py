@@ -1,6 +1,7 @@
 """Whatever ends or fails on the way, the committed state is what the events say: nothing lost, nothing twice."""
 
 import asyncio
+import json
 import random
 import signal
 import subprocess
@@ -20,8 +21,10 @@ from consumers.settings import Settings, load
 from consumers.worker import Worker
 from monitor.names import Topic
 from tests.kafka.traffic import (
+    T0,
     as_environment,
     at_end,
+    event,
     figures,
     lives,
     oracle,
@@ -32,6 +35,7 @@ from tests.kafka.traffic import (
     running,
     send,
     send_ends,
+    sender,
     until,
     worker_process,
     working,
@@ -131,6 +135,38 @@ async def test_who_took_a_partition_over_fences_who_had_it(durable: Settings) ->
     await heir.close()
     written = await read_topic(durable, durable.kafka.topic(Topic.STATE), 1)
     assert [record.value for record in written] == [b"one", b"two"]
+
+
+async def test_a_batch_that_is_damaged_on_the_brokers_disk_halts_its_partition_and_no_other(tmp_path: Path) -> None:
+    with Broker(tmp_path / "kafka") as broker:
+        own = load(
+            env_file=None,
+            data_dir=tmp_path / "data",
+            clock="event",
+            kafka={"bootstrap": broker.bootstrap, "partitions": 2},
+            worker={"checkpoint_seconds": 0.1},
+        )
+        await topics.ensure(own.kafka)
+        async with sender(own) as client:
+            for number in range(2):
+                for n in range(20):
+                    value = json.dumps(event(f"case-{n}", number, "interaction.opened", T0)).encode()
+                    sent = await client.send_and_wait(own.kafka.events_topics[0], value, b"k", partition=number)
+        await broker.astop()
+        (segment,) = (tmp_path / "kafka" / "data" / f"{own.kafka.events_topics[0]}-1").glob("*.log")
+        content = bytearray(segment.read_bytes())
+        content[-10] ^= 0xFF
+        segment.write_bytes(content)
+        await broker.astart()
+        async with working(own) as worker:
+            await until(lambda: 1 in worker.health.partitions and worker.health.partitions[1].status == Status.HALTED)
+            place, offset = worker.health.partitions[1].detail.split(", offset ")
+            assert place == f"{own.kafka.events_topics[0]}, partition 1"
+            assert offset.split(" or after it: ")[1].startswith(
+                "Kafka gives a damaged batch, its checksum does not fit"
+            )
+            assert 0 <= int(offset.split()[0]) <= sent.offset
+            await until(lambda: worker.health.partitions[0].committed == 20)
 
 
 async def test_a_broker_that_goes_and_comes_back_is_waited_for(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def lives(cases: int, seed: int = 1) -> list[Sent]:
     written: list[Sent] = []
     for n in range(cases):
         case = f"case-{seed}-{n}"
-        written += [(case.encode(), json.dumps(each).encode()) for each in _life(draw, case)]
+        written += [(case.encode(), json.dumps(each).encode()) for each in life(draw, case)]
         if n % 50 == 0:
             written.append((case.encode(), draw.choice([b"{nope", b"\xff\xfe", b"[]", b'{"specversion":"1.0"}'])))
     written += draw.sample(written, len(written) // 10)
@@ -78,8 +78,9 @@ def lives(cases: int, seed: int = 1) -> list[Sent]:
     return [written[i] for i in order]
 
 
-def _life(draw: random.Random, case: str) -> list[Event]:
-    start = T0 + timedelta(seconds=draw.randrange(2 * 86_400))
+def life(draw: random.Random, case: str, begin: datetime = T0) -> list[Event]:
+    """One case's events in their order, all of them within three days of `begin`."""
+    start = begin + timedelta(seconds=draw.randrange(2 * 86_400))
     labels = {"service": draw.choice("abc"), "priority": draw.choice(["P1", "P2"])}
     if draw.random() < 0.3:
         return [event(case, 0, "interaction.measured", start, **labels, response_time_s=draw.randrange(1, 9_000))]
@@ -98,9 +99,9 @@ def _life(draw: random.Random, case: str) -> list[Event]:
     return events[: draw.randrange(1, len(events) + 1)]
 
 
-def ends(settings: Settings, partitions: int) -> list[tuple[str, int, bytes]]:
+def ends(settings: Settings, partitions: int, end: datetime = END) -> list[tuple[str, int, bytes]]:
     """What ends every partition of every events topic with the same time."""
-    over = {"specversion": "1.0", "id": "end", "source": "test", "type": "clock.advanced", "time": END.isoformat()}
+    over = {"specversion": "1.0", "id": "end", "source": "test", "type": "clock.advanced", "time": end.isoformat()}
     value = json.dumps(over).encode()
     return [(topic, number, value) for topic in settings.kafka.events_topics for number in range(partitions)]
 
@@ -120,9 +121,9 @@ async def send(settings: Settings, records: Sequence[Sent], topic: str | None = 
         await asyncio.gather(*waiting)
 
 
-async def send_ends(settings: Settings, partitions: int) -> None:
+async def send_ends(settings: Settings, partitions: int, end: datetime = END) -> None:
     async with sender(settings) as client:
-        for topic, number, value in ends(settings, partitions):
+        for topic, number, value in ends(settings, partitions, end):
             await client.send_and_wait(topic, value, partition=number)
 
 
@@ -143,7 +144,9 @@ async def read_topic(settings: Settings, topic: str, partitions: int, **options:
     return sorted(found, key=lambda r: (r.partition, r.offset))
 
 
-async def oracle(settings: Settings, partitions: int, now: datetime = END) -> dict[int, State]:
+async def oracle(
+    settings: Settings, partitions: int, now: datetime = END, policy_set: PolicySet | None = None
+) -> dict[int, State]:
     """What the events topics say: the engine over all events of each partition in one batch."""
     states = {}
     records = [r for topic in settings.kafka.events_topics for r in await read_topic(settings, topic, partitions)]
@@ -152,13 +155,13 @@ async def oracle(settings: Settings, partitions: int, now: datetime = END) -> di
         read = decode(
             [r for r in records if r.partition == number], future_after=datetime.now(UTC) + timedelta(minutes=5)
         )
-        state.apply(step(state, read, now, policies(), grace=timedelta(0)).delta)
+        state.apply(step(state, read, now, policy_set or policies(), grace=timedelta(0)).delta)
         states[number] = state
     return states
 
 
-def figures(states: Mapping[int, State]) -> dict[str, Any]:
-    return summary(states, policies(), END)
+def figures(states: Mapping[int, State], now: datetime = END, policy_set: PolicySet | None = None) -> dict[str, Any]:
+    return summary(states, policy_set or policies(), now)
 
 
 async def until(true: Callable[[], bool], seconds: float = 60, what: Callable[[], object] = lambda: "") -> None:
@@ -199,9 +202,9 @@ async def replicated(settings: Settings) -> AsyncIterator[Replica]:
         yield replica
 
 
-def at_end(replica: Replica, partitions: int) -> bool:
+def at_end(replica: Replica, partitions: int, end: datetime = END) -> bool:
     """Whether every partition's state has reached the time that all of them end with."""
-    return len(replica.states) == partitions and all(state.now == END for state in replica.states.values())
+    return len(replica.states) == partitions and all(state.now == end for state in replica.states.values())
 
 
 def read_so_far(replica: Replica) -> int:
