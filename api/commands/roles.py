@@ -21,6 +21,7 @@ from api.rejected import follow as follow_rejected
 from api.ticker import Ticker
 from consumers import backlog
 from consumers.enact import Enactor
+from consumers.garbage import collect_rarely
 from consumers.judge import Judge
 from consumers.policies import PolicyFollower
 from consumers.replica import Replica
@@ -57,6 +58,7 @@ class Process:
 
     def start(self, roles: frozenset[str], files: Sequence[Path], listening: socket.socket | None) -> None:
         """Begin with those roles; `files` hold the policy to put in force, `listening` is where the API answers."""
+        collect_rarely()
         self._run("policies", self._policies.run())
         replica = Replica(self._settings) if roles & {JUDGE, API} else None
         record = VerifiedFollower(self._settings.kafka) if replica else None

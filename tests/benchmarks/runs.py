@@ -14,6 +14,7 @@ from aiokafka import TopicPartition
 
 from consumers import logs, topics
 from consumers.client import consumer, started
+from consumers.garbage import collect_rarely
 from consumers.policies import FixedPolicies
 from consumers.settings import Settings, load
 from consumers.worker import Worker
@@ -48,6 +49,7 @@ async def bare(settings: Settings, records: int) -> dict[str, Any]:
 
 async def worker(settings: Settings) -> None:
     """Fold everything into committed state, and tell of each commit; ends with its input."""
+    collect_rarely()  # as every role does
     await topics.ensure(settings.kafka)
     work = Worker(settings, FixedPolicies(load_policy([("bench", POLICY)])))
     task = asyncio.create_task(work.run())
@@ -74,6 +76,7 @@ async def worker(settings: Settings) -> None:
 
 async def watched(settings: Settings) -> None:
     """A worker that tells how it fares: each status and commit of a partition, how late its loop is, warm copies."""
+    collect_rarely()  # as every role does
     await topics.ensure(settings.kafka)
     work = Worker(settings, FixedPolicies(load_policy([("bench", POLICY)])))
     task = asyncio.create_task(work.run())
