@@ -55,6 +55,7 @@ class Sealed:
         self._left: dict[int, int] = {}  # how many keys are left in each block
         self._number = 0
         self._index = Keyed()  # number of the block, number of rows in it
+        self._keys = 0  # in the index that are not gone
         self.height = 0
         self.size = 0  # bytes of all blocks
 
@@ -65,6 +66,7 @@ class Sealed:
         self._left |= dict(zip(numbers, packed.counts.tolist(), strict=True))
         self._number += len(numbers)
         self._index.add(packed.keys, [np.repeat(numbers, packed.counts).astype(np.uint32), packed.rows])
+        self._keys += len(packed.keys)
         self.size += sum(map(len, packed.blocks))
         self.height += int(packed.rows.sum())
 
@@ -81,6 +83,13 @@ class Sealed:
         """Take out all rows of those keys."""
         for part, places in self._index.find(keys):
             self._remove(part, places)
+        if self._index.height > 2 * self._keys:
+            self._index.parts = [left for part in self._index.parts if (left := _left_in(part)).height]
+
+    @property
+    def index_height(self) -> int:
+        """How many keys the index holds, at most twice as many as there are."""
+        return self._index.height
 
     def part(self, number: int, of: int) -> pl.DataFrame:
         """As `Rows.part`."""
@@ -99,6 +108,7 @@ class Sealed:
         block, rows = part.columns
         gone = places[block[places] != _GONE]
         self.height -= int(rows[gone].sum())
+        self._keys -= len(gone)
         for number, count in zip(*(c.tolist() for c in np.unique(block[gone], return_counts=True)), strict=True):
             self._left[number] -= count
             if not self._left[number]:
