@@ -19,6 +19,7 @@ from consumers.changelog import READING, FrameDamaged, FrameError, Header, Kind,
 from monitor.state import SLICES, VERDICT_KEYS, Delta, State, only_slices
 
 ALL_SLICES: Final = frozenset(range(SLICES))
+_REMOVING: Final = frozenset({"archived", "holes"})  # tables that take rows of earlier deltas out of other tables
 
 
 class DeltaMissing(FrameDamaged):
@@ -131,7 +132,8 @@ class StateLog:
         for frame in self._newest_slices.values():
             yield frame.tables()
         for lacking, group in groupby(range(least + 1, top + 1), self._slices_before):
-            yield _cut(together([self._waiting[n].tables() for n in group]), lacking)
+            for deltas in _runs(self._waiting[n].tables() for n in group):
+                yield _cut(together(deltas), lacking)
         if self._beat is not None and self._beat.head.number == top:
             yield self._beat.tables()
 
@@ -211,8 +213,15 @@ def _cut(tables: Delta, wanted: frozenset[int]) -> Delta:
     return cut
 
 
+def _runs(deltas: Iterable[Mapping[str, pl.DataFrame]]) -> Iterator[Sequence[Mapping[str, pl.DataFrame]]]:
+    """Runs of deltas that may be taken together: what takes away rows of others stands alone, in its place."""
+    for removes, group in groupby(deltas, lambda delta: not _REMOVING.isdisjoint(delta)):
+        run = list(group)
+        yield from ([delta] for delta in run) if removes else [run]
+
+
 def together(deltas: Sequence[Mapping[str, pl.DataFrame]]) -> Delta:
-    """Several consecutive deltas as one that has the same effect."""
+    """Several consecutive deltas, none of which archives cases or accepts holes, as one that has the same effect."""
     if len(deltas) == 1:
         return dict(deltas[0])
     names: Iterable[str] = dict.fromkeys(name for delta in deltas for name in delta)

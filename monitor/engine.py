@@ -28,7 +28,6 @@ from monitor.frames import (
     IDS,
     LABEL_COLUMNS,
     LEDGER_ROWS,
-    REFUSED,
     VERDICTS,
     conform,
     empty,
@@ -77,9 +76,7 @@ def step(
     :param offsets: next offset by topic, to be stored with the delta
     :param forgets: whether ended cases are archived and old ids forgotten, so that events may come too late
     """
-    events, too_late = read.events.filter(pl.col("kind") != Kind.ADVANCED), empty(REFUSED)
-    if forgets:
-        events, too_late = late.split(state, events)
+    events, too_late = late.split(state, read.events.filter(pl.col("kind") != Kind.ADVANCED), ages=forgets)
     known = state.history.of(events["case_key"])
     fresh = unseen(events, known, state.ids.of(events["event_key"]))
     measured = fresh.events.filter(pl.col("kind") == Kind.MEASURED)

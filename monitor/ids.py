@@ -14,7 +14,8 @@ from monitor.frames import INSTANT, Columns, empty
 from monitor.keyed import Keyed, Mask, Part
 
 _NEVER: Final = 0  # seconds since 1970
-_TIDY_SHARE: Final = 8  # of the time held, that has to be over before its keys are dropped
+_LATEST: Final = 2**32 - 1
+_TIDY_SHARE: Final = 32  # of the time held, that has to be over before its keys are dropped
 
 
 class Ids:
@@ -31,11 +32,12 @@ class Ids:
         self._held = Keyed()  # seconds since 1970, then the others
         self._kept_from = _NEVER
         self._tidied = _NEVER
+        self._newest = _NEVER
 
     @property
     def height(self) -> int:
-        """How many lie there, some of which may be as good as gone."""
-        return self._held.height
+        """How many are remembered."""
+        return sum(int(np.count_nonzero(self._is_known(part))) for part in self._held.parts)
 
     @property
     def kept_from(self) -> datetime | None:
@@ -43,7 +45,11 @@ class Ids:
         return datetime.fromtimestamp(self._kept_from, UTC) if self._kept_from else None
 
     def add(self, rows: pl.DataFrame) -> None:
-        seconds = (rows[self._time].to_physical().to_numpy() // 1_000_000).astype(np.uint32)
+        if rows.height == 0:
+            return
+        seconds = rows[self._time].to_physical().to_numpy() // 1_000_000
+        seconds = np.clip(seconds, _NEVER, _LATEST).astype(np.uint32)  # what lies before 1970 is the first to go
+        self._newest = max(self._newest, int(seconds.max()))
         self._held.add(rows[self.key], [seconds, *(rows[name].to_numpy() for name in self._others)])
 
     def of(self, keys: pl.Series) -> pl.DataFrame:
@@ -61,17 +67,19 @@ class Ids:
     def forget(self, before: datetime) -> None:
         """Forget what lies before; never fewer than were forgotten already."""
         self._kept_from = max(self._kept_from, int(before.timestamp()))
-        newest = max((int(_seconds(part).max()) for part in self._held.parts), default=_NEVER)
-        if (self._kept_from - self._tidied) * _TIDY_SHARE < newest - self._kept_from:
+        if (self._kept_from - self._tidied) * _TIDY_SHARE < self._newest - self._kept_from:
             return
         self._tidied = self._kept_from
         kept = (part.at(self._is_known(part)) for part in self._held.parts)
         self._held.parts = [part for part in kept if part.height]
 
-    def newest(self, count: int) -> datetime | None:
-        """The second in which the oldest of the `count` newest lies; None if there are no more than that."""
-        seconds = np.concatenate([np.empty(0, np.uint32), *map(_seconds, self._held.parts)])
-        if len(seconds) <= count:
+    def newest(self, count: int, surplus: int = 0) -> datetime | None:
+        """The second in which the oldest of the `count` newest lies; None if no more than `surplus` are older."""
+        if self._held.height <= count + surplus:  # which is known at once
+            return None
+        known = (_seconds(part)[self._is_known(part)] for part in self._held.parts)
+        seconds = np.concatenate([np.empty(0, np.uint32), *known])
+        if len(seconds) <= count + surplus:
             return None
         return datetime.fromtimestamp(int(np.partition(seconds, -count)[-count]), UTC)
 

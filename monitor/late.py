@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from monitor.cells.tiers import REACH
-from monitor.frames import REFUSED, conform
+from monitor.frames import INSTANT, REFUSED, conform
 from monitor.names import Kind, Refusal
 from monitor.state import State
 
@@ -20,13 +20,14 @@ _SURPLUS: Final = IDS_KEPT // 16  # they may be more by that many before some ar
 _TIME: Final = "%Y-%m-%d %H:%M:%S UTC"
 
 
-def split(state: State, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def split(state: State, events: pl.DataFrame, *, ages: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Events that are in time (as they were given), and what is said of the others (REFUSED).
 
     :param events: READ_EVENTS
+    :param ages: whether events may be older than the cells; what was forgotten already is forgotten either way
     """
     archived = state.archived.of(events["case_key"])
-    oldest = None if state.newest_event is None else state.newest_event - REACH
+    oldest = state.newest_event - REACH if ages and state.newest_event is not None else None
     known_from = state.ids.kept_from
     safe = max((at for at in (oldest, known_from) if at is not None), default=None)
     first = events["time"].min()
@@ -36,9 +37,9 @@ def split(state: State, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFram
     told = events.join(archived, on="case_key", how="left", maintain_order="left").with_columns(
         message=pl.when(~measured & pl.col("at").is_not_null())
         .then(pl.format("its case was archived at {}, long after it had ended", _at("at")))
-        .when(pl.col("time") < oldest)
+        .when(pl.col("time") < pl.lit(oldest, INSTANT))
         .then(_before(oldest, "the oldest figures that are kept"))
-        .when(measured & (pl.col("time") < known_from))
+        .when(measured & (pl.col("time") < pl.lit(known_from, INSTANT)))
         .then(_before(known_from, "since when ids are remembered: nobody can tell whether it was counted"))
     )
     late = told["message"].is_not_null()
@@ -56,11 +57,9 @@ def ids_from(state: State, newest: datetime | None, horizon: timedelta) -> datet
     :param newest: time of the newest event
     :param horizon: `limits.dedup`
     """
-    times = [state.ids.kept_from]
+    times = [state.ids.kept_from, state.ids.newest(IDS_KEPT, _SURPLUS)]
     if newest is not None:
         times.append((newest - horizon).replace(microsecond=0))
-    if state.ids.height > IDS_KEPT + _SURPLUS:
-        times.append(state.ids.newest(IDS_KEPT))
     return max((time for time in times if time is not None), default=None)
 
 

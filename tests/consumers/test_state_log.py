@@ -13,7 +13,8 @@ from consumers import changelog
 from consumers.changelog import FrameDamaged, Kind, Place
 from consumers.snapshots import Snapshots
 from consumers.state_log import DeltaMissing, StateLog, reading_table, together
-from monitor.frames import CELLS, CONTRIBUTIONS, HISTORY, IDS, LEDGER_ROWS, SERIES, conform
+from monitor.frames import ARCHIVED, CELLS, CONTRIBUTIONS, HISTORY, IDS, LEDGER_ROWS, SERIES, conform
+from monitor.holes import HOLES, MARKS
 from monitor.keys import keys_of
 from monitor.state import META, OFFSETS, SLICES, STATE_VERDICTS, WAKES, Delta, State
 
@@ -205,3 +206,47 @@ def test_deltas_together_have_the_effect_of_each_in_turn(seed: int, count: int) 
         one.apply(each)
     other.apply(together(deltas))
     assert same(one, other)
+
+
+def mark(offset: int, digest: int) -> Delta:
+    return {"marks": pl.DataFrame([("sqm.events", offset, digest, START)], schema=dict(MARKS), orient="row")}
+
+
+def archiving(case: str, day: int) -> Delta:
+    return {
+        "archived": pl.DataFrame({"case_key": keys_of([case]), "at": START + timedelta(days=day)}).cast(dict(ARCHIVED))
+    }
+
+
+def aged(day: int) -> Delta:
+    row = {"now": START + timedelta(days=day), "newest_event": START + timedelta(days=day), "semantics": 1}
+    return {"meta": conform(pl.DataFrame([row]), META)}
+
+
+def heard_of(case: str) -> Delta:
+    row = {"case": case, "id": "1", "kind": "updated", "time": START}
+    return {"history": conform(pl.DataFrame([row]).with_columns(case_key=keys_of([case])), HISTORY)}
+
+
+HOLE: Delta = {"holes": conform(pl.DataFrame([{"topic": "sqm.events", "resumed_at": 50}]), HOLES)}
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        pytest.param([heard_of("a"), archiving("a", 0), heard_of("b")], id="an archived case goes"),
+        pytest.param(
+            [heard_of("a"), archiving("a", 0), aged(401), heard_of("a")], id="and may begin anew once it is forgotten"
+        ),
+        pytest.param(
+            [mark(40, 1), mark(100, 2), HOLE, mark(60, 3), mark(70, 4)], id="marks of what is gone go with a hole"
+        ),
+    ],
+)
+def test_a_restored_state_is_the_one_that_was_written_also_where_deltas_take_rows_away(deltas: list[Delta]) -> None:
+    written = State()
+    records: list[Record] = []
+    for number, change in enumerate(deltas, 1):
+        written.apply(change)
+        records += changelog.encode(change, Kind.DELTA, number)
+    assert same(read(list(enumerate(records))).state, written)

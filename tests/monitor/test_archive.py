@@ -223,3 +223,15 @@ def test_where_time_is_that_of_the_events_nothing_is_archived_and_nothing_late(p
         taken(state, events, policies, forgets=False)
     assert live(state) == {"old", "ancient"}
     assert (books(state)["late"], books(state)["duplicate"]) == (0, 3)
+
+
+def test_what_was_archived_or_forgotten_never_counts_again_also_once_time_is_that_of_the_events(
+    policies: PolicySet,
+) -> None:
+    state = aged([*solved("old", 0), event("m", "measured", 0, response_time_s=5)], 31, policies)
+    before = cells(state)
+    again = [*solved("old", 0), event("m", "measured", 0, response_time_s=5)]
+    taken(state, again, policies, forgets=False)
+    taken(state, again, policies)
+    assert cells(state) == before
+    assert books(state)["late"] == 8

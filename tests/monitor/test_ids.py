@@ -68,3 +68,23 @@ def test_forgetting_never_brings_anything_back() -> None:
     ids.forget(T0 + timedelta(minutes=2))
     ids.forget(T0)
     assert listed(ids.frame()) == listed(rows([(2, 2)]))
+
+
+def test_what_lies_before_1970_is_forgotten_before_all_else() -> None:
+    ids = Ids(IDS, "event_key")
+    ids.add(pl.DataFrame([(1, 2, datetime(1969, 7, 20, tzinfo=UTC))], schema=dict(IDS), orient="row"))
+    ids.add(rows([(2, 2), (3, 3)]))
+    assert ids.height == 3
+    ids.forget(T0)
+    assert listed(ids.frame()) == listed(rows([(2, 2), (3, 3)]))
+
+
+def test_how_many_are_remembered_does_not_depend_on_when_bytes_were_dropped() -> None:
+    ids, again = Ids(IDS, "event_key"), Ids(IDS, "event_key")
+    ids.add(rows([(key, key) for key in range(100)]))
+    ids.forget(T0 + timedelta(minutes=1))
+    again.add(ids.frame())
+    again.forget(T0 + timedelta(minutes=1))
+    assert ids.height == again.height == 99
+    assert ids.newest(90, surplus=9) is again.newest(90, surplus=9) is None
+    assert ids.newest(90, surplus=8) == again.newest(90, surplus=8) == T0 + timedelta(minutes=10)

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from monitor import sealing
 from monitor.engine import step
+from monitor.frames import IDS
+from monitor.keys import keys_of
 from monitor.policy import PolicySet, load
+from monitor.sealed import Sealed, pack
 from monitor.state import SLICES, State
 from tests.monitor.test_archive import DAY, POLICY, cells, solved
-from tests.monitor.test_engine import Event, event, read
+from tests.monitor.test_engine import START, Event, event, read
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +76,15 @@ def test_cases_that_ended_a_while_ago_are_sealed_and_the_open_ones_are_not(
     hot = pl.concat([state.history.unsealed(number, SLICES) for number in range(SLICES)])
     assert set(hot["case"]) == {"open", "just ended", "last"}
     assert set(state.history.frame()["case"]) == {"ended", "open", "just ended", "last"}
+
+
+def test_what_was_taken_out_leaves_nothing_behind() -> None:
+    sealed = Sealed(IDS, "event_key")
+    for day in range(20):
+        keys = keys_of([f"{day}/{n}" for n in range(100)])
+        rows = pl.DataFrame({"event_key": keys, "content_key": 1, "time": START + timedelta(days=day)}).cast(dict(IDS))
+        sealed.add(pack(rows, "event_key"))
+        sealed.remove(keys.head(90))
+        assert sealed.index_height <= 2 * 10 * (day + 1)
+    sealed.remove(sealed.part(0, 1)["event_key"])
+    assert (sealed.height, sealed.size, sealed.index_height) == (0, 0, 0)
