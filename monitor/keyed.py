@@ -16,7 +16,7 @@ Mask = npt.NDArray[np.bool_]
 Lows = npt.NDArray[np.uint64]
 
 FAN: Final = 4  # chunks of one order of size are merged when there are so many
-MOST_MERGED: Final = 2**20  # rows
+MOST_MERGED: Final = 2**20  # rows of a table; arrays of numbers take a tenth of the time
 
 
 def low_half(keys: pl.Series) -> Lows:
@@ -24,12 +24,12 @@ def low_half(keys: pl.Series) -> Lows:
     return np.asarray(keys.cast(pl.Int64, wrap_numerical=True).to_numpy().view(np.uint64))
 
 
-def to_merge(heights: Sequence[int]) -> int:
+def to_merge(heights: Sequence[int], most: int = MOST_MERGED) -> int:
     """How many of the last chunks are to become one: those of the last one's order of size, or smaller, once they are
     `FAN`; 0: none, or too much for one checkpoint to wait for."""
     sizes = [int(math.log(max(height, 1), FAN)) for height in reversed(heights)]
     alike = sum(1 for _ in itertools.takewhile(lambda size: size <= sizes[0], sizes))
-    return alike if alike >= FAN and sum(heights[-alike:]) <= MOST_MERGED else 0
+    return alike if alike >= FAN and sum(heights[-alike:]) <= most else 0
 
 
 class Halves(NamedTuple):
@@ -117,7 +117,7 @@ class Keyed:
         if len(keys) == 0:
             return
         self.parts.append(Part.of(Halves.of(keys), columns))
-        while some := to_merge([part.height for part in self.parts]):
+        while some := to_merge([part.height for part in self.parts], 16 * MOST_MERGED):
             self.parts[-some:] = [Part.merged(self.parts[-some:])]
 
     def find(self, keys: pl.Series) -> Iterator[tuple[Part, Ints]]:
