@@ -39,10 +39,11 @@ def archivable(state: State, turn: int, touched: pl.Series, newest: datetime, re
     :param touched: cases that a batch changes just now: they stay
     :param newest: time of the newest event
     """
-    history = state.history.part(turn % SLICES, SLICES)
-    if history.height == 0:
+    by = newest - retention
+    keys = state.history.keys_before(turn % SLICES, SLICES, by)
+    if keys.is_empty():
         return empty(ARCHIVED)
-    ended = ended_since(history).filter(pl.col("since") < newest - retention)
+    ended = ended_since(state.history.of(keys)).filter(pl.col("since") < by)
     keys = ended["case_key"].filter(~ended["case_key"].is_in(touched.implode()))
     waiting = state.wakes.of(keys)["case_key"]
     gone = keys.filter(~keys.is_in(waiting.implode()))

@@ -1,6 +1,7 @@
 """Rows that belong to keys, held in chunks of growing size, so that neither adding nor replacing copies all."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -196,6 +197,14 @@ class Rows:
         found = [np.zeros(0, dtype=np.uint64), *(chunk.halves() for chunk in self._chunks), *self._sealed.halves()]
         halves = np.sort(np.concatenate(found), kind="stable")  # which finds ascending runs, and only merges them
         return halves[np.diff(halves, prepend=halves[0] + 1) != 0] if len(halves) else halves
+
+    def keys_before(self, number: int, of: int, instant: datetime) -> pl.Series:
+        """The keys of such a part that have a row whose `time` lies before an instant."""
+        rows = [
+            self.unsealed(number, of, self.key, "time"),
+            self._sealed.part(number, of, instant).select(self.key, "time"),
+        ]
+        return pl.concat(rows).filter(pl.col("time") < instant)[self.key].unique()
 
     # --- sealing ---
     def unsealed(self, number: int, of: int, *columns: str) -> pl.DataFrame:

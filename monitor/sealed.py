@@ -7,6 +7,7 @@ their block, which goes when none is left in it.
 
 import io
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +32,7 @@ class Packed(NamedTuple):
     keys: pl.Series  # block by block
     rows: npt.NDArray[np.uint32]  # of each key
     starts: npt.NDArray[np.uint32]  # where these begin in the block
+    oldest: list[datetime | None]  # the least `time` of each block; None: the rows have none
 
 
 def pack(rows: pl.DataFrame, key: str) -> Packed:
@@ -39,10 +41,12 @@ def pack(rows: pl.DataFrame, key: str) -> Packed:
     ends = np.cumsum(many)
     firsts = np.flatnonzero(np.diff((ends - 1) // BLOCK_ROWS, prepend=-1))  # the first key of each block
     begins = (ends - many)[firsts]
-    blocks = [_packed(rows[begin:end]) for begin, end in pairwise([*begins.tolist(), rows.height])]
+    parts = [rows[begin:end] for begin, end in pairwise([*begins.tolist(), rows.height])]
+    oldest = [part["time"].min() if "time" in part.columns else None for part in parts]
     counts = np.diff(np.append(firsts, len(keys)))
     starts = ends - many - np.repeat(begins, counts)
-    return Packed(blocks, counts, keys, many.astype(np.uint32), starts.astype(np.uint32))
+    blocks = [_packed(part) for part in parts]
+    return Packed(blocks, counts, keys, many.astype(np.uint32), starts.astype(np.uint32), oldest)  # type: ignore[arg-type]
 
 
 class Sealed:
@@ -56,6 +60,7 @@ class Sealed:
         self.key = key
         self._blocks: dict[int, bytes] = {}
         self._left: dict[int, int] = {}  # how many keys are left in each block
+        self._oldest: dict[int, datetime | None] = {}
         self._number = 0
         self._index = Keyed()  # number of the block, number of rows in it, and where they begin
         self._keys = 0  # in the index that are not gone
@@ -67,6 +72,7 @@ class Sealed:
         numbers = range(self._number, self._number + len(packed.blocks))
         self._blocks |= dict(zip(numbers, packed.blocks, strict=True))
         self._left |= dict(zip(numbers, packed.counts.tolist(), strict=True))
+        self._oldest |= dict(zip(numbers, packed.oldest, strict=True))
         self._number += len(numbers)
         block = np.repeat(numbers, packed.counts).astype(np.uint32)
         self._index.add(packed.keys, [block, packed.rows, packed.starts])
@@ -77,11 +83,6 @@ class Sealed:
     def of(self, keys: pl.Series) -> pl.DataFrame:
         """The rows of those keys."""
         return self._rows(part.at(places) for part, places in self._index.find(keys))
-
-    def holds(self, keys: pl.Series) -> pl.Series:
-        """Those of `keys` that have rows here."""
-        found = [_left_in(part.at(places)).keys.keys() for part, places in self._index.find(keys)]
-        return pl.concat([keys.clear(), *found])
 
     def remove(self, keys: pl.Series) -> None:
         """Take out all rows of those keys."""
@@ -95,9 +96,16 @@ class Sealed:
         """How many keys the index holds, at most twice as many as there are."""
         return self._index.height
 
-    def part(self, number: int, of: int) -> pl.DataFrame:
-        """As `Rows.part`."""
-        return self._rows(part.at(part.between(number, of)) for part in self._index.parts)
+    def part(self, number: int, of: int, before: datetime | None = None) -> pl.DataFrame:
+        """As `Rows.part`.
+
+        :param before: only blocks that hold a row of a `time` before; None: all
+        """
+        parts = (part.at(part.between(number, of)) for part in self._index.parts)
+        if before is not None:
+            old = [block for block, oldest in self._oldest.items() if oldest is not None and oldest < before]
+            parts = (part.at(np.isin(part.columns[0], old)) for part in parts)
+        return self._rows(parts)
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """All rows, a few blocks at a time."""
@@ -117,7 +125,7 @@ class Sealed:
             self._left[number] -= count
             if not self._left[number]:
                 self.size -= len(self._blocks.pop(number))
-                del self._left[number]
+                del self._left[number], self._oldest[number]
         block[gone] = _GONE
 
     def _rows(self, parts: Any) -> pl.DataFrame:

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor import sealing
+from monitor import sealed, sealing
 from monitor.engine import step
 from monitor.frames import IDS
 from monitor.keys import keys_of
 from monitor.policy import PolicySet, load
 from monitor.sealed import Sealed, pack
 from monitor.state import SLICES, State
-from tests.monitor.test_archive import DAY, POLICY, cells, solved
+from tests.monitor.test_archive import DAY, POLICY, cells, pulse, solved, taken
 from tests.monitor.test_engine import START, Event, event, read
 
 
@@ -88,3 +88,19 @@ def test_what_was_taken_out_leaves_nothing_behind() -> None:
         assert sealed.index_height <= 2 * 10 * (day + 1)
     sealed.remove(sealed.part(0, 1)["event_key"])
     assert (sealed.height, sealed.size, sealed.index_height) == (0, 0, 0)
+
+
+def test_cases_are_archived_whether_they_are_sealed_or_not(
+    policies: PolicySet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "LEAST", 0)
+    monkeypatch.setattr(sealed, "BLOCK_ROWS", 4)
+    old, young = [f"old {n}" for n in range(9)], [f"young {n}" for n in range(9)]
+    state = folded([each for case in old for each in solved(case, 0)], 3, policies, sealed=False)
+    taken(state, [each for case in young for each in solved(case, 10)], policies, forgets=False)
+    for _ in range(SLICES):
+        sealing.seal(state)
+    assert state.history.height_unsealed < state.history.height
+    for turn in range(SLICES + 1):
+        taken(state, pulse(31 + turn / SLICES / 24), policies)
+    assert set(state.history.frame()["case"]) == {*young, "pulse"}
