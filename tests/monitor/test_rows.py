@@ -98,10 +98,10 @@ OPERATIONS = st.lists(
 
 
 @given(OPERATIONS, st.integers(1, 6))
-def test_sealed_rows_are_found_and_taken_out_as_all_others(operations: list[Any], block_rows: int) -> None:
+def test_sealed_rows_are_found_and_taken_out_as_all_others(operations: list[Any], block_keys: int) -> None:
     table, model = Rows(COLUMNS, "key"), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sealed, "BLOCK_ROWS", block_rows)
+        patch.setattr(sealed, "BLOCK_KEYS", block_keys)
         for operation, what in operations:
             if operation == "add":
                 table.add(rows_of(what))

@@ -94,7 +94,7 @@ def test_cases_are_archived_whether_they_are_sealed_or_not(
     policies: PolicySet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sealing, "LEAST", 0)
-    monkeypatch.setattr(sealed, "BLOCK_ROWS", 4)
+    monkeypatch.setattr(sealed, "BLOCK_KEYS", 4)
     old, young = [f"old {n}" for n in range(9)], [f"young {n}" for n in range(9)]
     state = folded([each for case in old for each in solved(case, 0)], 3, policies, sealed=False)
     taken(state, [each for case in young for each in solved(case, 10)], policies, forgets=False)
