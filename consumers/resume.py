@@ -155,7 +155,11 @@ class Resume:
             log.warning("a hole was accepted", hole=hole.name, kind=hole.kind, missing=hole.missing, what=hole.detail)
 
     async def _anew(self, found: StateLog) -> list[tuple[bytes, bytes | None]]:
-        """All slices of the new state, under a number that no delta had, and tombstones for all that was there."""
+        """All slices of the new state, under a number that no delta had, and tombstones for all that was there.
+
+        Where the topic is gone nothing tells how far numbers had come; ids of verdict events are made of them. So it
+        goes on with the milliseconds since 1970: there are fewer commits than those.
+        """
         there: set[bytes] = set()
         top = 0
 
@@ -168,7 +172,7 @@ class Resume:
             top = max(top, _number(place, key, value))
 
         await scanned(self.settings.kafka, self.number, take)
-        found.number, found.settled = top + 1, True
+        found.number, found.settled = max(top + 1, int(self.wall().timestamp() * 1000)), True
         written: list[tuple[bytes, bytes | None]] = []
         for number in range(SLICES):
             parts = changelog.encode(found.state.slice(number), Kind.SLICE, found.number, slice_number=number)

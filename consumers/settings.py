@@ -237,7 +237,7 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         default=Path(".sqm"),
-        description="Folder for what can be made anew: old cells, and the demo's broker.",
+        description="Folder for locks of workers' slots, what `sqm verify` puts aside, and the demo's broker.",
     )
     verdicts: Literal["changes", "all"] = Field(
         default="changes",

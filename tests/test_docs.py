@@ -20,6 +20,8 @@ from monitor.policy import PolicyError, PolicyFrozen, admitted, load
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^```(\w+)? ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+ANCHOR = re.compile(r"\]\(([^)#\s]*)#([^)]+)\)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
 
 
@@ -115,4 +117,21 @@ def test_commands_in_documents_run_and_print_what_is_shown(block: Block, tmp_pat
 def test_links_between_documents_lead_to_files(document: Path) -> None:
     targets = [target for target, _ in LINK.findall(document.read_text()) if "://" not in target]
     missing = [target for target in targets if not (document.parent / target).exists()]
+    assert missing == []
+
+
+def anchors(document: Path) -> set[str]:
+    """Of its headings, as forges make them."""
+    headings = HEADING.findall(document.read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_into_documents_lead_to_headings(document: Path) -> None:
+    targets = [link for link in ANCHOR.findall(document.read_text()) if "://" not in link[0]]
+    missing = [
+        (path, anchor)
+        for path, anchor in targets
+        if anchor not in anchors(document.parent / path if path else document)
+    ]
     assert missing == []

@@ -5,6 +5,7 @@ read before and all that is left.
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -61,14 +62,17 @@ def accepting(settings: Settings, *names: str) -> Settings:
     return settings.model_copy(update={"worker": worker})
 
 
-async def lived(settings: Settings, records: Sequence[Sent]) -> tuple[Replica, list[Any]]:
-    """A first run that reads all of these; its last state, and the records as the topic held them."""
+async def lived(settings: Settings, records: Sequence[Sent], commits: int = 1) -> tuple[Replica, list[Any]]:
+    """A first run that reads all of these in so many portions or more; its last state, and the records as the topic
+    held them."""
     await topics.ensure(settings.kafka)
     name = settings.kafka.events_topics[0]
-    await send(settings, records)
+    portion = -(-len(records) // commits)
     async with replicated(settings) as replica, working(settings):
-        total = len(records)
-        await until(lambda: sum(s.offsets.get(name, 0) for s in replica.states.values()) == total)
+        for begin in range(0, len(records), portion):
+            await send(settings, records[begin : begin + portion])
+            total = min(begin + portion, len(records))
+            await until(lambda total=total: sum(s.offsets.get(name, 0) for s in replica.states.values()) == total)
     return replica, await read_topic(settings, name, PARTITIONS)
 
 
@@ -216,7 +220,7 @@ async def test_a_topic_that_is_shorter_than_what_was_read_halts(holed: Settings)
 
 
 async def test_a_topic_that_was_cut_off_and_written_on_is_read_again_from_what_it_still_bears(holed: Settings) -> None:
-    replica, read = await lived(holed, lives(40))
+    replica, read = await lived(holed, lives(40), commits=8)
     name = holed.kafka.events_topics[0]
     stored = replica.states[HOLED].offsets[name]
     whole = [r for r in read if r.partition != HOLED]
@@ -232,7 +236,7 @@ async def test_a_topic_that_was_cut_off_and_written_on_is_read_again_from_what_i
     async with working(holed) as worker:
         said = await halted(worker)
         assert f"the record at offset {stored - 1} is not the one that was read there: the topic was cut off" in said
-        assert worker.health.partitions[0].status == Status.RUNNING
+        await until(lambda: worker.health.partitions[0].status == Status.RUNNING)
     replica = await gone_on(holed, [f"{name}/{HOLED}@{stored}"], read)
     (hole,) = holes(replica)
     assert (hole["kind"], hole["to_offset"], hole["counted"]) == ("truncated", stored, True)
@@ -269,6 +273,9 @@ async def test_a_state_topic_that_is_gone_is_no_first_start(holed: Settings) -> 
     replica = await gone_on(holed, [f"{state}/{number}@{at}" for number, at in stored.items()], [])
     (hole,) = holes(replica)
     assert (hole["kind"], hole["missing"], hole["resumed_at"]) == ("state_lost", 0, 0)
+    told = await read_topic(holed, holed.kafka.topic(Topic.VERDICTS), PARTITIONS)
+    ids = [json.loads(record.value)["id"] for record in told]  # those of before the loss among them
+    assert len(ids) == len(set(ids))
 
 
 async def test_a_state_that_is_gone_with_some_of_its_events_says_what_cannot_be_counted_again(holed: Settings) -> None:

@@ -177,6 +177,19 @@ def test_the_id_of_a_measured_event_is_known_for_the_horizon_and_later_ones_are_
     assert made.late["field"].unique().to_list() == ["time"]
 
 
+def test_a_measured_event_sent_again_with_a_newer_time_after_the_horizon_counts_again(policies: PolicySet) -> None:
+    def measured(name: str, day: float) -> list[Event]:
+        return [event(name, "measured", day * DAY, name, response_time_s=5)]
+
+    state = State()
+    taken(state, measured("a", 0), policies)
+    taken(state, measured("a", 1), policies)
+    assert (books(state)["counted"], books(state)["conflicting"]) == (1, 1)  # within it, the first counts
+    taken(state, measured("b", 4), policies)
+    taken(state, measured("a", 4), policies)
+    assert books(state)["counted"] == 3
+
+
 def test_no_more_ids_are_remembered_than_so_many(policies: PolicySet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(late, "IDS_KEPT", 32)
     monkeypatch.setattr(late, "_SURPLUS", 2)
