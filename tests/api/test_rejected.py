@@ -21,7 +21,7 @@ def refused() -> list[ConsumerRecord]:
     """What a worker writes of a broken record and of an event with a wrong time."""
     wrong = event("INC-1", "opened", NOON) | {"time": "2026-11-20 12:00"}
     found = read([b"{", wrong], partition=3, first=7).refused
-    originals = [Record("sqm.events", 3, 7, b"{", []), Record("sqm.events", 3, 8, b"{}", [])]
+    originals = [("sqm.events", Record("sqm.events", 3, n, value, [])) for n, value in ((7, b"{"), (8, b"{}"))]
     keyed = {at: KeyedRecord(original) for at, original in records_at(found, originals).items()}
     return [record(i, message.headers, second=i) for i, message in enumerate(rejected(found, keyed))]
 
