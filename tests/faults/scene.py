@@ -123,6 +123,11 @@ class Scene:
         seen = read_so_far(self.replica)
         await until(lambda: read_so_far(self.replica) >= seen + records, PATIENCE, lambda: self.said())
 
+    async def caught_up(self) -> None:
+        """Wait until all that was sent so far is committed."""
+        sent = len(self.sent.messages)
+        await until(lambda: read_so_far(self.replica) >= sent, PATIENCE, lambda: self.said())
+
     def said(self) -> str:
         """What the processes logged last."""
         logs = sorted(self.folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
