@@ -54,10 +54,12 @@ def with_something_to_tell() -> AlertLog:
 async def stopped_while_it_writes(courier: Courier, record: Held) -> tuple[Term, "asyncio.Task[None]"]:
     settings = Settings()
     term = Term(settings, Replica(settings), courier, record, with_something_to_tell())
-    await term.tick(POLICIES)
-    while not courier.settled():  # noqa: ASYNC110
-        await asyncio.sleep(0)
-    ticking = asyncio.create_task(term.tick(POLICIES))
+
+    async def tick() -> None:
+        while True:  # until somebody was told, and that is to be recorded
+            await term.tick(POLICIES)
+
+    ticking = asyncio.create_task(tick())
     await record.begun.wait()
     ticking.cancel()
     return term, ticking
