@@ -26,6 +26,7 @@ from consumers.notify import Courier
 from consumers.policies import Policies
 from consumers.replica import Replica
 from consumers.settings import Settings
+from consumers.to_the_end import to_the_end
 from monitor.alerts import Step
 from monitor.names import AlertState, Topic
 from monitor.policy import PolicySet, PolicyVersion
@@ -155,6 +156,14 @@ class Judge(ConsumerRebalanceListener):  # type: ignore[misc]
         self.health.set(Status.RESTORING, "the judge reads what was recorded")
         await record.start()
         term = Term(self._settings, self._replica, self.courier, record, await record.read())
+        try:
+            await self._tick(term, pauses)
+        except asyncio.CancelledError:
+            await term.leave()
+            raise
+
+    async def _tick(self, term: "Term", pauses: Pauses) -> None:
+        """Judge every so often."""
         policies = await self._policies.first()
         await self._replica.until_caught_up()
         pauses.reset()
@@ -170,11 +179,7 @@ class Judge(ConsumerRebalanceListener):  # type: ignore[misc]
                 # It is tried again: what cannot be judged now must not silence all else for good.
                 self.health.set(Status.FAILING, str(error))
                 log.exception("a tick failed")
-            try:
-                await asyncio.sleep(max(0.0, begun + every - clock()))
-            except asyncio.CancelledError:
-                await term.leave()
-                raise
+            await asyncio.sleep(max(0.0, begun + every - clock()))
 
 
 class Term:
@@ -191,6 +196,7 @@ class Term:
         self._entries = dict(found.entries)
         waiting = [delivery for entry in found.entries.values() for delivery in entry.undelivered]
         self._waiting = sorted(waiting, key=lambda delivery: delivery.alert["at"])
+        self._undecided = False  # a record has begun, and nobody knows what became of it
 
     async def tick(self, policies: PolicySet) -> None:
         """Judge once; what changed is recorded first, then told. Raises CannotJudge, KafkaError."""
@@ -213,11 +219,17 @@ class Term:
         self._courier.repeat(self._firing, wall)
 
     async def leave(self) -> None:
-        """Record what was told since the last tick, so that a successor does not repeat it."""
+        """Tell nothing more, and record what was told since the last tick, so that a successor does not repeat it."""
+        await self._courier.stop()
         settled = self._courier.settled()
+        if self._undecided:
+            log.warning(
+                "what was told last is not recorded: the record before it has no outcome", deliveries=len(settled)
+            )
+            return
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._write(self._less(settled), settled)
+                await self._written(self._less(settled), settled)
         except (KafkaError, TimeoutError) as error:
             log.warning("what was told last could not be recorded", error=said(error))
 
@@ -249,8 +261,13 @@ class Term:
         return made
 
     async def _write(self, news: News, settled: Iterable[Delivery]) -> None:
+        await to_the_end(self._written(news, settled), PATIENCE)
+
+    async def _written(self, news: News, settled: Iterable[Delivery]) -> None:
         if news:
+            self._undecided = True
             await self._record.commit(news)
+            self._undecided = False
         for identity, entry in news.items():
             if entry is None:
                 self._entries.pop(identity, None)

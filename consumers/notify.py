@@ -1,7 +1,8 @@
 """Telling receivers about alerts, at least once each, in order.
 
 Each receiver has a queue of its own and is told one thing at a time, so that none waits for another. What fails is
-tried again with growing pauses for a day, under the same id; what is refused as such is given up.
+tried again with growing pauses for a day, under the same id; what is refused as such is given up. A receiver is told
+again what it knows only where nobody is left to record that it was told, or where its answer was lost.
 """
 
 import asyncio
@@ -18,11 +19,13 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from consumers.alerts_log import Delivery, Row
 from consumers.receivers import NotDelivered, Refused, tell
+from consumers.to_the_end import to_the_end
 from monitor.policy.model import Receiver
 
 log = structlog.get_logger()
 
 PATIENCE_SECONDS: Final = 10.0  # for one answer
+LAST_WORDS_SECONDS: Final = 2.0  # for an answer to what is being told when nobody is to be told any more
 FIRST_PAUSE: Final = timedelta(milliseconds=500)
 LONGEST_PAUSE: Final = timedelta(minutes=1)
 GIVE_UP_AFTER: Final = timedelta(days=1)
@@ -88,12 +91,17 @@ class Courier:
             if receiver.kind == "alertmanager" and self._queue(name).empty() and (alerts := firing(name)):
                 self._queue(name).put_nowait(alerts)
 
-    async def close(self) -> None:
-        """Stop; what was not delivered stays recorded as such."""
+    async def stop(self) -> None:
+        """Begin to tell nothing more; what is being told is settled, if its answer comes soon."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        self._tasks, self._queues, self._known, self._settled = {}, {}, {}, []
+        self._tasks, self._queues = {}, {}
+
+    async def close(self) -> None:
+        """Stop and forget; what was not delivered stays recorded as such."""
+        await self.stop()
+        self._known, self._settled = {}, []
         if self._client is not None:
             await self._client.aclose()
             self._client = None
@@ -110,7 +118,6 @@ class Courier:
             item = await queue.get()
             if isinstance(item, Delivery):
                 await self._deliver(item)
-                self._settled.append(item)
                 continue
             try:
                 await self._tell(name, item)
@@ -129,13 +136,11 @@ class Courier:
         try:
             async for attempt in tries:
                 with attempt:
-                    await self._try(delivery, told)
+                    await to_the_end(self._try(delivery, told), LAST_WORDS_SECONDS)
         except NotDelivered as error:
             self.counts[delivery.receiver, Result.GIVEN_UP] += 1
+            self._settled.append(delivery)
             log.error("alert given up", **told, error=str(error))
-        else:
-            self.counts[delivery.receiver, Result.DELIVERED] += 1
-            log.info("alert delivered", **told)
 
     async def _try(self, delivery: Delivery, told: Mapping[str, str]) -> None:
         try:
@@ -145,6 +150,9 @@ class Courier:
                 self.counts[delivery.receiver, Result.RETRIED] += 1
                 log.warning("alert not delivered yet", **told, error=str(error))
             raise
+        self.counts[delivery.receiver, Result.DELIVERED] += 1
+        self._settled.append(delivery)
+        log.info("alert delivered", **told)
 
     async def _tell(self, name: str, alerts: list[Row]) -> None:
         receiver = self._receivers.get(name)

@@ -18,7 +18,9 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 from consumers.alerts_log import Row, alert_json
 from monitor.names import LABELS, AlertState, Severity
 from monitor.policy.model import Receiver
+from monitor.zones import EPOCH
 
+MILLISECOND: Final = timedelta(milliseconds=1)
 FORGET_AFTER: Final = timedelta(minutes=5)  # how long Alertmanager believes what it is not told again
 REFUSALS: Final = frozenset({400, 410, 413, 422})  # saying it again does not help
 
@@ -50,7 +52,7 @@ async def tell(receiver: Receiver, alerts: Sequence[Row], client: httpx2.AsyncCl
 
 def delivery_id(alert: Row) -> str:
     """The id of a transition: the same however often it is sent."""
-    return f"{alert['id']}.{alert['state']}.{int(alert['at'].timestamp() * 1000)}"
+    return f"{alert['id']}.{alert['state']}.{(alert['at'] - EPOCH) // MILLISECOND}"
 
 
 def headline(alert: Row) -> str:

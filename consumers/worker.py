@@ -101,6 +101,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._wall = wall
         self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
         self._kept: dict[int, Copy] = {}
+        self._letting_go = asyncio.Lock()
         self._assignor = Assignor(self._held, settings.worker.standby)
         self._standby: Standby | None = None
         self._shared: Shared | None = None
@@ -208,12 +209,13 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 raise topics.Grown(topic, count, self._kafka.topic(Topic.STATE), self._count)
 
     async def _stop_partitions(self) -> None:
-        running, self._running = self._running, {}
-        for partition, _ in running.values():
-            partition.stop()
-        await asyncio.gather(*(finished(*each) for each in running.values()))
-        self._kept = {number: p.known for number, (p, _) in running.items() if p.known is not None}
-        self._health.partitions.clear()
+        async with self._letting_go:  # who leaves the group amid a rebalance waits for it: all read from its client
+            running, self._running = self._running, {}
+            for partition, _ in running.values():
+                partition.stop()
+            await asyncio.gather(*(finished(*each) for each in running.values()))
+            self._kept = {number: p.known for number, (p, _) in running.items() if p.known is not None}
+            self._health.partitions.clear()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -219,7 +219,7 @@ ALERTS: Final[Columns] = {
     "detail": pl.String(),
     "since": INSTANT,  # when it became true
     "ended": INSTANT,  # when it ceased to be true; null: still is
-    "at": INSTANT,  # `now` of the transition
+    "at": INSTANT,  # `now` of the transition; later than that of the one before it
     "wall": INSTANT,  # wall time of the transition
     "values": pl.String(),  # JSON object: the figures behind it
 }

@@ -29,6 +29,7 @@ from monitor.policy import PolicyVersion
 from monitor.policy.model import Sla
 
 OLD_AFTER: Final = timedelta(minutes=15)
+LATER: Final = timedelta(milliseconds=1)  # of two transitions of an alert while time stands still
 KEPT_FOR: Final = timedelta(days=30)  # how long an alert that is over is remembered, and longer while it could recur
 
 
@@ -104,7 +105,7 @@ def _from_claims(
 ) -> Iterator[dict[str, Any]]:
     """Transitions of what is claimed, holding or over."""
     before = latest.select(
-        "subject", *(pl.col(c).alias(f"old_{c}") for c in ("id", "state", "reason", "since", "ended"))
+        "subject", *(pl.col(c).alias(f"old_{c}") for c in ("id", "state", "reason", "since", "ended", "at"))
     )
     rows = claims.join(before, on="subject", how="left", maintain_order="left")
     is_new = pl.col("old_id").is_null()
@@ -172,7 +173,7 @@ def _from_absence(
     for row in gone.iter_rows(named=True):
         sla = slas.get(row["sla"])
         state = AlertState.RESOLVED if row["state"] == AlertState.FIRING else AlertState.HISTORIC
-        told = {**dict.fromkeys(CLAIMS), **row, "reason": str(_why_gone(row, sla))}
+        told = {**dict.fromkeys(CLAIMS), **row, "reason": str(_why_gone(row, sla)), "old_at": row["at"]}
         yield _alert(told, sla, tick, row["id"], state, row["since"], tick.now)
 
 
@@ -212,10 +213,16 @@ def _alert(
         "detail": wording.detail(row, sla, state),
         "since": since,
         "ended": ended,
-        "at": tick.now,
+        "at": _after(row["old_at"], tick.now),
         "wall": tick.wall,
         "values": wording.values(row),
     }
+
+
+def _after(before: datetime | None, now: datetime) -> datetime:
+    """The instant of a transition: later than the one before, also while `now` stands still, as it does where a clock
+    was set back. Receivers know a transition by it, and would take the second firing of an alert for the first."""
+    return now if before is None else max(now, before + LATER)
 
 
 def _identify(row: Mapping[str, Any], since: datetime) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import socket
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import httpx2
@@ -40,12 +40,15 @@ class Server:
     def __init__(self) -> None:
         self.answers: list[int] = []
         self.requests: list[tuple[dict[str, str], str]] = []
+        self.may_answer = Event()
+        self.may_answer.set()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"])).decode()
                 server.requests.append(({k.lower(): v for k, v in self.headers.items()}, body))
+                server.may_answer.wait()
                 self.send_response(server.answers.pop(0) if server.answers else 204)
                 self.end_headers()
 
@@ -139,6 +142,32 @@ async def test_the_same_delivery_is_taken_once_until_it_is_recorded(courier: Cou
     courier.recorded(courier.settled())
     assert courier.settled() == []
     assert len(server.requests) == 1
+
+
+async def test_who_stops_hears_the_answer_to_what_is_being_told_and_tells_nothing_more(
+    courier: Courier, server: Server
+) -> None:
+    server.may_answer.clear()
+    courier.use({"hook": hook(server.port)})
+    courier.send([Delivery("hook", alert("a-1")), Delivery("hook", alert("a-2"))])
+    await until(lambda: len(server.requests) == 1)
+    asyncio.get_running_loop().call_soon(server.may_answer.set)
+    await courier.stop()
+    assert [delivery.alert["id"] for delivery in courier.settled()] == ["a-1"]
+    assert len(server.requests) == 1
+
+
+async def test_who_stops_does_not_wait_long_for_an_answer(
+    courier: Courier, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "LAST_WORDS_SECONDS", 0.05)
+    server.may_answer.clear()
+    courier.use({"hook": hook(server.port)})
+    courier.send([Delivery("hook", alert())])
+    await until(lambda: len(server.requests) == 1)
+    await courier.stop()
+    server.may_answer.set()
+    assert courier.settled() == []
 
 
 SECRETS = {

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from consumers.broker import Broker
 from tests.faults.scene import LONG, SHORT, Length, Scene
-from tests.faults.soak import MB, Soak, soak
+from tests.faults.soak import WARM_SECONDS, Soak, soak
 from tests.faults.table import ROWS, Row
 from tests.kafka.hook import SECRET, SECRET_ENV
 
@@ -69,16 +69,26 @@ async def row(row: Row, length: Length, seed: int, broker: Broker, folder: Path)
 
 def of_memory(found: Soak) -> list[str]:
     """What the soak says of memory, in sentences."""
-    whole, beyond = found.growth()
-    peak = max(memory for _, memory, _ in found.samples) / MB
     faults = ", ".join(f"{name} {n} times" for name, n in sorted(found.faults.items()))
+    memory = ", ".join(f"{megabytes:,.0f}" for megabytes in found.by_minute)
     return [
         f"Soak of {found.seconds / 60:.0f} min at {found.here.length.rate:,.0f} records/s, half of what was sent and "
         f"committed when nobody paced it. Faults: {faults}.",
-        f"Memory of the worker that lived through it: {peak:,.0f} MB at most; grows by {whole.value:+.1f} MB/h "
-        f"(95 % interval {whole.low:+.1f} to {whole.high:+.1f}), beyond what it holds of state by {beyond.value:+.1f} "
-        f"MB/h ({beyond.low:+.1f} to {beyond.high:+.1f}): {'flat' if beyond.within_noise else '**it grows**'}.",
+        f"Memory of the worker that lived through it, MB by minute: {memory}.",
+        of_growth(found),
     ]
+
+
+def of_growth(found: Soak) -> str:
+    """Whether that is flat."""
+    if (growth := found.growth()) is None:
+        return f"Too short to say whether that is flat: the first {WARM_SECONDS / 60:.0f} min are warm-up."
+    whole, beyond = growth
+    return (
+        f"From minute {WARM_SECONDS / 60:.0f} on it grows by {whole.value:+.1f} MB/h (95 % interval {whole.low:+.1f} "
+        f"to {whole.high:+.1f}), beyond what it holds of state by {beyond.value:+.1f} MB/h ({beyond.low:+.1f} to "
+        f"{beyond.high:+.1f}): {'flat' if beyond.within_noise else '**it grows**'}."
+    )
 
 
 async def all_of_it(arguments: argparse.Namespace, folder: Path) -> tuple[list[Result], list[str]]:

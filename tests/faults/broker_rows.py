@@ -91,7 +91,10 @@ async def _slow(proxy: Proxy, here: Scene) -> None:
 
 
 async def _thin(proxy: Proxy, here: Scene) -> None:
-    """10 KB a second on each connection."""
+    """10 KB a second on each connection. Not on top of a backlog: fetching some of it would take longer than an answer
+    may, and be begun again for ever.
+    """
+    await here.caught_up()
     proxy.bytes_per_second = 10_000
     await here.progress()
     proxy.bytes_per_second = None

@@ -10,7 +10,7 @@ import httpx2
 
 from consumers.broker import free_ports
 from consumers.judge import Judge
-from consumers.policies import FixedPolicies, publish
+from consumers.policies import FixedPolicies
 from tests.faults.listeners import RETRY_SECONDS, Listener, listening
 from tests.faults.roles import role
 from tests.faults.scene import PATIENCE, Scene
@@ -39,7 +39,6 @@ async def the_judge_is_killed_while_telling(scene: Scene) -> None:
 
 async def the_api_is_killed_under_its_listeners(scene: Scene) -> None:
     """Some listeners are cut off and miss nothing; then all are, as the API dies, and are told to begin anew."""
-    await publish(scene.settings.kafka, scene.policies)
     port, _ = free_ports()
     own = scene.settings.api.model_copy(update={"port": port})
     api = scene.settings.model_copy(update={"api": own})

@@ -15,7 +15,7 @@ from consumers import topics
 from consumers.judge import Judge
 from consumers.judging import Clock
 from consumers.notify import Result
-from consumers.policies import FixedPolicies
+from consumers.policies import FixedPolicies, publish
 from consumers.replica import Replica
 from consumers.settings import Settings, load
 from monitor.policy import PolicySet
@@ -123,6 +123,11 @@ class Scene:
         seen = read_so_far(self.replica)
         await until(lambda: read_so_far(self.replica) >= seen + records, PATIENCE, lambda: self.said())
 
+    async def caught_up(self) -> None:
+        """Wait until all that was sent so far is committed."""
+        sent = len(self.sent.messages)
+        await until(lambda: read_so_far(self.replica) >= sent, PATIENCE, lambda: self.said())
+
     def said(self) -> str:
         """What the processes logged last."""
         logs = sorted(self.folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
@@ -150,7 +155,7 @@ class Scene:
         must = oracle([*self.sent.messages, *closing], self.end, self.policies)
         assert must.ledger().get("rejected", 0) == self.poisoned
         found = figures(self.replica.states, self.end, self.policies)
-        await ending.verified(self.settings, PARTITIONS, self.end, self.policies, found)
+        await ending.verified(self.settings)
         ending.check_figures(found, figures({0: must}, self.end, self.policies), self.sent)
         await ending.nothing_is_there_twice(self.settings, PARTITIONS)
         overdue = ending.overdue_at_the_end(must, self.end, self.policies)
@@ -215,6 +220,7 @@ async def scene(
         settings = settings_for(bootstrap, folder, clock, policy=(policy,))
         elsewhere = settings.kafka.model_copy(update={"bootstrap": hurt or bootstrap})
         await topics.ensure(settings.kafka)
+        await publish(settings.kafka, policies)
         async with replicated(settings) as replica:
             beside = Judge(settings, replica, FixedPolicies(policies))
             async with running(beside.run()) if judge else nullcontext():

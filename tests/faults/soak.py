@@ -26,7 +26,7 @@ from tests.faults.worker_rows import COME_AND_GO_SECONDS, OF_WORKERS
 from tests.kafka.traffic import read_so_far, running, until
 
 DISK_MEGABYTES: Final = 4_096
-WARM: Final = 0.2  # share of the time that is not measured: caches fill, the first slices are written
+WARM_SECONDS: Final = 300.0  # that say nothing: caches and the allocator's pools fill, each fault happens first
 SPANS: Final = 24  # of what is measured
 CALIBRATING: Final = 10_000  # records
 MB: Final = 1_000_000
@@ -61,15 +61,28 @@ class Soak:
         """How long it was measured."""
         return self.samples[-1][0]
 
+    @property
+    def by_minute(self) -> list[float]:
+        """MB of the lasting worker, medians of each minute."""
+        minutes: list[list[float]] = [[] for _ in range(1 + int(self.seconds / 60))]
+        for seconds, memory, _ in self.samples:
+            minutes[int(seconds / 60)].append(memory / MB)
+        return [median(each) for each in minutes if each]
+
     async def _measure(self) -> None:
         process, begun = psutil.Process(self.lasting.pid), time.monotonic()
         while True:
             self.samples.append((time.monotonic() - begun, process.memory_info().rss, _held(self.here)))
             await asyncio.sleep(1)
 
-    def growth(self) -> tuple[Slope, Slope]:
-        """MB an hour of the lasting worker, by medians of spans: of all its memory, and of what is beyond state."""
-        begin = WARM * self.seconds
+    def growth(self) -> tuple[Slope, Slope] | None:
+        """MB an hour of the lasting worker, by medians of spans: of all its memory, and of what is beyond state.
+
+        None where the time after it is warm is shorter than that until then: then a line through it means nothing.
+        """
+        begin = WARM_SECONDS
+        if self.seconds < 2 * begin:
+            return None
         spans: list[list[tuple[float, float]]] = [[] for _ in range(SPANS)]
         for seconds, memory, state in self.samples:
             if seconds >= begin:

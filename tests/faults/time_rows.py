@@ -80,6 +80,7 @@ async def _same_as_without(scene: Scene) -> None:
     assert shown["ledger"]["rejected"] == 0
     corrected = sum(state.ledger().get("corrected", 0) for state in scene.replica.states.values())
     assert corrected > 0, "nobody was ahead"
+    await ending.verified(scene.settings)
     await ending.nothing_is_there_twice(scene.settings, PARTITIONS)
     await ending.nothing_is_open(scene.settings)
     await until(lambda: not scene.untold(), what=lambda: f"still to be told: {scene.untold()}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from standardwebhooks import Webhook
@@ -13,13 +13,17 @@ SECRET_ENV = "HOOK_SECRET"
 
 
 class Hook:
-    """It refuses at first as often as it is told to. `ids` has every try, `bodies` what was taken."""
+    """It refuses at first as often as it is told to, and answers while it may. `ids` has every try, `bodies` what was
+    taken.
+    """
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.ids: list[str] = []
         self.taken: list[str] = []  # ids of `bodies`
         self.failures = 0
+        self.may_answer = Event()
+        self.may_answer.set()
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,6 +36,7 @@ class Hook:
                 else:
                     hook.bodies.append(Webhook(SECRET).verify(body, dict(self.headers.items())))
                     hook.taken.append(self.headers["webhook-id"])
+                    hook.may_answer.wait()
                     self.send_response(204)
                 self.end_headers()
 

@@ -196,6 +196,24 @@ async def test_another_judge_takes_over_and_repeats_nothing(
     assert hook.told("breach") == ["firing", "resolved"]
 
 
+async def test_a_judge_that_stops_while_it_tells_hears_the_answer_and_its_successor_repeats_nothing(
+    settings: Settings, hook: Hook, policies: PolicySet
+) -> None:
+    await topics.ensure(settings.kafka)
+    fixed = FixedPolicies(policies)
+    replica = Replica(settings)
+    hook.may_answer.clear()
+    async with running(Worker(settings, fixed).run, replica.run) as tasks:
+        async with running(Judge(settings, replica, fixed).run):
+            await publish(settings, [lived("c-1", "opened", datetime.now(UTC))])
+            await until(lambda: len(hook.taken) == 1, tasks=tasks)
+            asyncio.get_running_loop().call_soon(hook.may_answer.set)  # after it was told to stop
+        async with running(Judge(settings, replica, fixed).run) as successor:
+            await publish(settings, [lived("c-1", "responded", datetime.now(UTC))])
+            await until(lambda: "resolved" in hook.told("breach"), tasks=[*tasks, *successor])
+    assert hook.told("breach") == ["firing", "resolved"]
+
+
 async def test_a_judge_that_was_frozen_is_fenced_and_records_nothing(
     settings: Settings, hook: Hook, policies: PolicySet
 ) -> None:

@@ -177,6 +177,17 @@ def test_an_incident_keeps_its_id_and_the_next_one_has_another() -> None:
     assert steps[-1][1].alerts.height == 2
 
 
+def test_while_time_stands_still_each_transition_has_an_instant_of_its_own() -> None:
+    words = [PAGE, CALM, PAGE, CALM]
+    rows = [RUNNING, MET, RUNNING, NONE]
+    steps = run([(0, pairs(*burns), held) for burns, held in zip(words, rows, strict=True)])
+    made = pl.concat([made.transitions for _, made in steps])
+    assert made["state"].to_list() == [state for state in ("firing", "resolved") * 2 for _ in range(2)]
+    for kind in ("burn", "breach"):
+        instants = made.filter(pl.col("kind") == kind)["at"].to_list()
+        assert instants == [T0 + n * timedelta(milliseconds=1) for n in range(4)]
+
+
 def test_objectives_of_two_services_are_two_alerts() -> None:
     both = pl.concat([pairs(*PAGE), pairs(*PAGE, service="delivery")])
     (_, made), (_, after) = run(
