@@ -106,8 +106,13 @@ class _Chunk:
             same = same & ~self._gone[places]
         return np.asarray(places if bool(same.all()) else places[same])
 
-    def gather(self, places: Ints) -> pl.DataFrame:
-        return self._rows[places]
+    def gather(self, places: Ints, columns: Sequence[str] = ()) -> pl.DataFrame:
+        """The rows at those places; of all columns, unless some are named."""
+        return (self._rows.select(columns) if columns else self._rows)[places]
+
+    def uses(self, column: str) -> bool:
+        """Whether any row has a value there."""
+        return self._rows[column].null_count() < self._rows.height
 
     def remove(self, places: Ints) -> None:
         if len(places):
@@ -219,8 +224,9 @@ class Rows:
     def to_seal(self, keys: pl.Series) -> "ToSeal":
         """All rows of those keys, compressed, for `seal`; until then the table must not change, but can be read."""
         hits = self._hits(keys)
-        rows = [chunk.gather(places) for chunk, places in hits]
-        return ToSeal(hits, pack(pl.concat([empty(self.columns), *rows]), self.key))
+        used = [name for name in self.columns if any(chunk.uses(name) for chunk, _ in hits)] or list(self.columns)
+        rows = [chunk.gather(places, used) for chunk, places in hits]
+        return ToSeal(hits, pack(pl.concat([empty(self.columns).select(used), *rows]), self.key))
 
     def seal(self, what: "ToSeal") -> None:
         """Hold those rows compressed from now on."""
