@@ -222,11 +222,14 @@ class Rows:
         return pl.concat([nothing, *(chunk.part(number, of, names) for chunk in self._chunks)])
 
     def to_seal(self, keys: pl.Series) -> "ToSeal":
-        """All rows of those keys, compressed, for `seal`; until then the table must not change, but can be read."""
+        """All rows of those keys, compressed, for `seal`; until then the table must not change, but can be read.
+
+        :param keys: distinct; rows of keys that stand together here will lie together
+        """
         hits = self._hits(keys)
         used = [name for name in self.columns if any(chunk.uses(name) for chunk, _ in hits)] or list(self.columns)
         rows = [chunk.gather(places, used) for chunk, places in hits]
-        return ToSeal(hits, pack(pl.concat([empty(self.columns).select(used), *rows]), self.key))
+        return ToSeal(hits, pack(pl.concat([empty(self.columns).select(used), *rows]), self.key, keys))
 
     def seal(self, what: "ToSeal") -> None:
         """Hold those rows compressed from now on."""

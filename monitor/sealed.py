@@ -35,9 +35,12 @@ class Packed(NamedTuple):
     oldest: list[datetime | None]  # the least `time` of each block; None: the rows have none
 
 
-def pack(rows: pl.DataFrame, key: str) -> Packed:
-    """Put rows into blocks, those of each key together."""
-    rows, keys, many = _by_key(rows, key)
+def pack(rows: pl.DataFrame, key: str, order: pl.Series) -> Packed:
+    """Put rows into blocks, those of each key together.
+
+    :param order: their keys, distinct, and in which order they are to lie
+    """
+    rows, keys, many = _by_key(rows, key, order)
     ends = np.cumsum(many)
     firsts = np.arange(0, len(keys), BLOCK_KEYS)  # the first key of each block
     begins = (ends - many)[firsts]
@@ -146,9 +149,13 @@ def _places(starts: npt.NDArray[np.uint32], rows: npt.NDArray[np.uint32]) -> Int
     return np.asarray(np.arange(int(rows.sum())) + np.repeat(starts - before, rows), dtype=np.int64)
 
 
-def _by_key(rows: pl.DataFrame, key: str) -> tuple[pl.DataFrame, pl.Series, Ints]:
-    """The rows with those of each key together, the keys in that order, and how many rows each has."""
-    rows = rows[np.argsort(low_half(rows[key]), kind="stable")]
+def _by_key(rows: pl.DataFrame, key: str, order: pl.Series) -> tuple[pl.DataFrame, pl.Series, Ints]:
+    """The rows with those of each key together, the keys as they lie, and how many rows each has."""
+    if rows.height:
+        wanted = low_half(order)
+        by_low = np.argsort(wanted)
+        rank = by_low[np.searchsorted(wanted[by_low], low_half(rows[key]))]
+        rows = rows[np.argsort(rank, kind="stable")]
     runs = rows[key].rle().struct.unnest()
     if runs["value"].n_unique() < runs.height:  # keys that agree in their lower halves lie mixed
         rows = rows.sort(key)

@@ -4,7 +4,7 @@ It changes nothing that can be read of a state; so everyone who holds one may do
 others of it.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -42,17 +42,18 @@ def prepared(state: State) -> Sealing | None:
         return None
     state.unsealed = min(state.unsealed - every, SLICES * every)  # of a restored state all slices are due in turn
     turn = state.sealed_turn
-    ended = _ended(state.history.unsealed(turn, SLICES, "case_key", "time", "kind"), state.newest_event - SETTLED)
-    awake = ended.filter(~pl.col("ended"))["case_key"]
+    cases = _ended(state.history.unsealed(turn, SLICES, "case_key", "time", "kind"))
+    # Time turns cases again that ended together (`limits.reopen` later): so they lie together.
+    ended = cases.filter(pl.col("since") < state.newest_event - SETTLED).sort("since")["case_key"]
     # Contributions are made anew whenever a case is judged again, while its history stays where it is.
     lying = state.contributions.unsealed(turn, SLICES, "case_key")["case_key"].unique()
-    lying = lying.filter(~lying.is_in(awake.implode()))
-    history = state.history.to_seal(ended.filter("ended")["case_key"])
-    return Sealing(state, turn, history, state.contributions.to_seal(lying))
+    lying = lying.filter(~lying.is_in(cases["case_key"].implode()))
+    contributions = state.contributions.to_seal(pl.concat([ended, lying]))
+    return Sealing(state, turn, state.history.to_seal(ended), contributions)
 
 
-def _ended(events: pl.DataFrame, by: datetime) -> pl.DataFrame:
-    """case_key, ended: whether a case was not open before an instant, and nothing opened it since.
+def _ended(events: pl.DataFrame) -> pl.DataFrame:
+    """case_key, since: when a case ended, one that never opened at its newest event; null: it is open.
 
     Roughly so: what is taken for ended and goes on is found all the same.
 
@@ -68,7 +69,7 @@ def _ended(events: pl.DataFrame, by: datetime) -> pl.DataFrame:
         .when(pl.col("closed") >= pl.col("opened"))
         .then(pl.col("closed"))
     )
-    return last.select("case_key", ended=(since < by).fill_null(False))
+    return last.select("case_key", since=since)
 
 
 def seal(state: State) -> None:

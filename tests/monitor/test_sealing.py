@@ -83,7 +83,7 @@ def test_what_was_taken_out_leaves_nothing_behind() -> None:
     for day in range(20):
         keys = keys_of([f"{day}/{n}" for n in range(100)])
         rows = pl.DataFrame({"event_key": keys, "content_key": 1, "time": START + timedelta(days=day)}).cast(dict(IDS))
-        sealed.add(pack(rows, "event_key"))
+        sealed.add(pack(rows, "event_key", rows["event_key"]))
         sealed.remove(keys.head(90))
         assert sealed.index_height <= 2 * 10 * (day + 1)
     sealed.remove(sealed.part(0, 1)["event_key"])
@@ -104,3 +104,17 @@ def test_cases_are_archived_whether_they_are_sealed_or_not(
     for turn in range(SLICES + 1):
         taken(state, pulse(31 + turn / SLICES / 24), policies)
     assert set(state.history.frame()["case"]) == {*young, "pulse"}
+
+
+def test_cases_that_ended_together_lie_together(policies: PolicySet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "LEAST", 0)
+    monkeypatch.setattr(sealing, "SLICES", 1)
+    names = [f"c{n}" for n in random.Random(1).sample(range(60), 60)]
+    lives = {case: solved(case, place / 60) for place, case in enumerate(names)}
+    state = folded([each for events in lives.values() for each in events] + pulse(3), 40, policies, sealed=False)
+    packed = sealing.prepared(state)
+    assert packed is not None
+    history = packed.history.packed.keys.to_frame("case_key").join(
+        state.history.frame().unique("case_key"), on="case_key", maintain_order="left"
+    )
+    assert [case for case in history["case"] if case != "pulse"] == names
