@@ -7,8 +7,10 @@ checked and left out (checksums, aborted transactions, control records) stays ai
 inside, tried against a real broker by `tests/kafka/test_batches.py`, and held still by the lock file.
 """
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -53,12 +55,15 @@ class _Fetched(OrderedDict[TopicPartition, Any]):
         if isinstance(result, FetchResult):
             unpacking: PartitionRecords = result._partition_records
             unpacking._records = _Batches(unpacking._records)
-            unpacking._consumer_record = lambda _, whole: _from(unpacking.next_fetch_offset, whole.records)
+            unpacking._consumer_record = partial(_of_position, weakref.ref(unpacking))
         super().__setitem__(where, result)
 
 
-def _from(offset: int, records: list[Record]) -> list[Record]:
-    """Those from an offset on: reading may begin in the midst of a batch."""
+def _of_position(unpacking: "weakref.ref[PartitionRecords]", where: TopicPartition, whole: "_Whole") -> list[Record]:
+    """The records of a batch from the position on: reading may begin in the midst of one."""
+    at = unpacking()  # a reference that counts would keep all that was fetched until the garbage collector comes
+    assert at is not None
+    offset, records = at.next_fetch_offset, whole.records
     return records if records[0].offset >= offset else [record for record in records if record.offset >= offset]
 
 

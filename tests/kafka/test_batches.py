@@ -1,10 +1,12 @@
 """Reading record batches whole gives the very records that aiokafka gives one by one."""
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import OffsetOutOfRangeError
 
 from consumers import topics
@@ -78,3 +80,13 @@ async def test_reading_may_begin_in_the_midst_of_a_batch(settings: Settings, end
 async def test_an_offset_that_is_not_there_is_an_error(settings: Settings, end: int) -> None:
     with pytest.raises(OffsetOutOfRangeError):
         await read(settings, end + 1, end + 2)
+
+
+async def test_what_was_read_is_let_go_at_once(settings: Settings, end: int) -> None:
+    gc.collect()
+    gc.disable()  # a worker's looks rarely
+    try:
+        assert await read(settings, 0, end)
+        assert not [each for each in gc.get_objects() if isinstance(each, PartitionRecords)]
+    finally:
+        gc.enable()
