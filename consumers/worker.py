@@ -199,6 +199,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self._running[number] = (partition, task)
         self._kept.clear()
         self._assigned = True
+        if self._health.status == Status.STARTING:  # from here on each partition speaks for itself
+            self._health.set(Status.RUNNING)
         log.info("partitions assigned", partitions=sorted(numbers))
         await self._standby.hold(self._assignor.copies, known)
 
