@@ -155,7 +155,10 @@ class Rows:
 
     def of(self, keys: pl.Series) -> pl.DataFrame:
         """The rows of those keys."""
-        found = [chunk.gather(places) for chunk, places in self._hits(keys)]
+        return self._found(self._hits(keys), keys)
+
+    def _found(self, hits: "_Hits", keys: pl.Series) -> pl.DataFrame:
+        found = [chunk.gather(places) for chunk, places in hits]
         if self._sealed.height and (sealed := self._sealed.of(keys)).height:
             found.append(sealed)
         return pl.concat(found) if found else empty(self.columns)
@@ -171,6 +174,14 @@ class Rows:
         """Take out all rows of those keys."""
         self._take_out(self._hits(keys))
         self._sealed.remove(keys)
+
+    def take(self, keys: pl.Series) -> pl.DataFrame:
+        """The rows of those keys, which are taken out."""
+        hits = self._hits(keys)
+        taken = self._found(hits, keys)
+        self._take_out(hits)
+        self._sealed.remove(keys)
+        return taken
 
     def _take_out(self, hits: "_Hits") -> None:
         for chunk, places in hits:

@@ -212,10 +212,8 @@ class State:
         self.unsealed += rows.height
 
     def _apply_verdicts(self, rows: pl.DataFrame) -> None:
-        keys = rows["case_key"].unique()
-        kept = self._verdicts.of(keys)
-        same = kept.join(rows, on=VERDICT_KEYS, how="anti")
-        self._verdicts.replace(keys, pl.concat([same, rows.filter(pl.col("outcome").is_not_null())]))
+        same = self._verdicts.take(rows["case_key"].unique()).join(rows, on=VERDICT_KEYS, how="anti")
+        self._verdicts.add(pl.concat([same, rows.filter(pl.col("outcome").is_not_null())]))
 
     def _apply_wakes(self, rows: pl.DataFrame) -> None:
         # Comes before the contributions of the same delta, which are all that these cases have now.
