@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST_ARGS ?=
+PYTEST_SPREAD := -n 2 --dist worksteal # two at a time: half of their time is waiting
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +21,7 @@ test: .venv/stamp ## Linters, strict types, import rules, all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest $(PYTEST_SPREAD) $(PYTEST_ARGS)
 
 bench: .venv/stamp ## Speed beside a bare Kafka read loop and Kafka Streams
 	$(BIN)/python -m tests.benchmarks
