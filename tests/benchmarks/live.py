@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from aiokafka import TopicPartition
 from rich.console import Console
 
 from consumers import topics
@@ -61,8 +62,10 @@ async def fill(settings: Settings, cases: int) -> None:
             for n in range(first, min(first + BATCH, cases))
             for _, value in opened(n, now - timedelta(minutes=30))
         ]
-        decoded = chunk({topic: structured(values)}, {topic: 0}, now + timedelta(minutes=5), advancing=False)
-        await committer.commit(folder.fold([decoded], now, decoded.newest_event, {topic: 0}, policies))
+        where, later = TopicPartition(topic, 0), now + timedelta(minutes=5)
+        decoded = chunk(where, structured(values), 0, later, advancing=False)
+        newest = {topic: decoded.newest_event or now}
+        await committer.commit(folder.fold([decoded], now, newest, {topic: 0}, policies))
     await committer.close()
     size = sum(part.size for part in log.slices.values()) / 2**20
     rows = {"events": log.state.history.height, "contributions": log.state.contributions.height}
