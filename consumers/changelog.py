@@ -23,7 +23,7 @@ import polars as pl
 import xxhash
 
 from monitor.cells.tiers import TIER_ROWS
-from monitor.frames import Columns, conform
+from monitor.frames import Columns, conform, used
 from monitor.state import TABLES, TIER_CELLS
 
 FORMAT: Final = 3  # 2: slices are told by the upper bits of keys; 3: archived cases, ids that are forgotten
@@ -36,7 +36,7 @@ _HEAD: Final = struct.Struct(">4sBBHHHQ")
 _CHECKSUM: Final = struct.Struct(">Q")
 _HEADER_BYTES: Final = _HEAD.size + _CHECKSUM.size
 _TABLE: Final = struct.Struct(">BI")  # length of the name, of the stream
-_LEVEL: Final = 1
+_LEVEL: Final = 3  # 1 is a thirtieth faster, and a quarter longer
 
 # Offsets say where to read on; this says what time had come there, which a clock that follows events needs.
 READING: Final = "reading"
@@ -183,9 +183,7 @@ def _pack(tables: Tables) -> bytes:
     parts: list[bytes | memoryview] = []
     for name, rows in tables.items():
         stream = io.BytesIO()
-        # What is null in every row need not be written: `conform` makes it again.
-        used = [column.name for column in rows if column.null_count() < rows.height]
-        rows.select(used or rows.columns[:1]).write_ipc_stream(stream, compression="zstd")
+        used(rows, rows.columns[0]).write_ipc_stream(stream, compression="zstd")
         written = stream.getbuffer()
         parts += [_TABLE.pack(len(name), len(written)), name.encode("ascii"), written]
     return bytes(cramjam.zstd.compress(b"".join(parts), _LEVEL))

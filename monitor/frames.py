@@ -4,7 +4,7 @@ Instants are Datetime[us, UTC], spans Duration[us], keys 128-bit hashes, counts 
 is exact. A frame that crosses a module boundary has exactly the columns of its schema, in that order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -233,6 +233,20 @@ def empty(columns: Columns) -> pl.DataFrame:
 @cache
 def _empty(columns: tuple[tuple[str, pl.DataType], ...]) -> pl.DataFrame:
     return pl.DataFrame(schema=dict(columns))  # a quarter of a millisecond for many columns
+
+
+def used(frame: pl.DataFrame, *names: str) -> pl.DataFrame:
+    """`frame` without the columns that are null in every row, but for those named; `together` makes them again."""
+    some = [column.name for column in frame if column.name in names or column.null_count() < frame.height]
+    return frame if len(some) == frame.width else frame.select(some)
+
+
+def together(frames: Sequence[pl.DataFrame], columns: Columns) -> pl.DataFrame:
+    """The rows of frames that may lack some of those columns, each one others, with all of them."""
+    found = [frame for frame in frames if frame.height]
+    if not found:
+        return empty(columns)
+    return conform(pl.concat(found, how="diagonal") if len(found) > 1 else found[0], columns)
 
 
 def conform(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:

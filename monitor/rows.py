@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from monitor.frames import Columns, empty
-from monitor.keyed import Ints, Lows, low_half, to_merge
+from monitor.frames import KEY, Columns, empty, together, used
+from monitor.keyed import Lows, low_half, to_merge
 from monitor.sealed import Packed, Sealed, pack
+
+Places = npt.NDArray[np.uint32]
 
 
 class _Wanted(NamedTuple):
@@ -32,9 +34,12 @@ class _Wanted(NamedTuple):
 
 
 class _Chunk:
-    """Some of the rows, with an index by the lower halves of their keys. Taking rows out only marks them."""
+    """Some of the rows, with an index by the lower halves of their keys. Taking rows out only marks them.
 
-    def __init__(self, rows: pl.DataFrame, key: str, low: Lows, place: Ints) -> None:
+    Columns that are null in every row are not held, nor given.
+    """
+
+    def __init__(self, rows: pl.DataFrame, key: str, low: Lows, place: Places) -> None:
         self._rows = rows
         self._key = rows[key]
         self._low = low  # ascending
@@ -45,15 +50,15 @@ class _Chunk:
     @classmethod
     def of(cls, rows: pl.DataFrame, key: str) -> "_Chunk":
         low = low_half(rows[key])
-        place = np.argsort(low)
-        return cls(rows, key, low[place], place)
+        place = np.argsort(low).astype(np.uint32)
+        return cls(used(rows, key), key, low[place], place)
 
     @classmethod
     def merged(cls, chunks: "Sequence[_Chunk]") -> "_Chunk":
         """All as one. The sort finds ascending runs, which it only has to merge."""
-        rows = pl.concat([chunk.rows() for chunk in chunks], rechunk=True)
+        rows = pl.concat([chunk.rows() for chunk in chunks], how="diagonal", rechunk=True)
         indexes = [chunk._index() for chunk in chunks]
-        before = np.cumsum([0, *(chunk.height for chunk in chunks)])
+        before = np.cumsum([0, *(chunk.height for chunk in chunks)], dtype=np.uint32)
         low = np.concatenate([low for low, _ in indexes])
         place = np.concatenate([place + first for (_, place), first in zip(indexes, before, strict=False)])
         order = np.argsort(low, kind="stable")
@@ -67,10 +72,14 @@ class _Chunk:
         """What is not gone."""
         return self._rows if self._gone is None else self._rows.filter(pl.Series(~self._gone))
 
-    def where(self, condition: pl.Expr) -> pl.DataFrame:
-        return self._rows.filter(condition if self._gone is None else condition & pl.lit(pl.Series(~self._gone)))
+    def where(self, condition: pl.Expr, columns: Columns) -> pl.DataFrame:
+        missing = [name for name in condition.meta.root_names() if name not in self._rows.columns]
+        rows = self._rows.with_columns(pl.lit(None, dtype=columns[name]).alias(name) for name in missing)
+        return rows.filter(condition if self._gone is None else condition & pl.lit(pl.Series(~self._gone)))
 
     def least(self, column: str) -> Any:
+        if column not in self._rows.columns:
+            return None
         values = self._rows[column]
         return (values if self._gone is None else values.filter(pl.Series(~self._gone))).min()
 
@@ -79,20 +88,21 @@ class _Chunk:
         begin = np.searchsorted(self._low, np.uint64(size * number))
         end = np.searchsorted(self._low, np.uint64(size * (number + 1) - 1), side="right")
         places = np.sort(self._place[begin:end])
-        return self._rows.select(columns)[places if self._gone is None else places[~self._gone[places]]]
+        rows = self._rows.select(name for name in columns if name in self._rows.columns)
+        return rows[places if self._gone is None else places[~self._gone[places]]]
 
     def halves(self) -> Lows:
         return self._index()[0]
 
-    def _index(self) -> tuple[Lows, Ints]:
+    def _index(self) -> tuple[Lows, Places]:
         """Lower halves, ascending, and places in `rows()`."""
         if self._gone is None:
             return self._low, self._place
         left = ~self._gone
         kept = left[self._place]
-        return self._low[kept], (np.cumsum(left) - 1)[self._place[kept]]
+        return self._low[kept], (np.cumsum(left, dtype=np.uint32) - np.uint32(1))[self._place[kept]]
 
-    def places(self, wanted: _Wanted) -> Ints:
+    def places(self, wanted: _Wanted) -> Places:
         """Where the rows of those keys are."""
         start = np.searchsorted(self._low, wanted.low)
         hit = np.flatnonzero(self._low[np.minimum(start, len(self._low) - 1)] == wanted.low)
@@ -106,15 +116,11 @@ class _Chunk:
             same = same & ~self._gone[places]
         return np.asarray(places if bool(same.all()) else places[same])
 
-    def gather(self, places: Ints, columns: Sequence[str] = ()) -> pl.DataFrame:
-        """The rows at those places; of all columns, unless some are named."""
-        return (self._rows.select(columns) if columns else self._rows)[places]
+    def gather(self, places: Places) -> pl.DataFrame:
+        """The rows at those places."""
+        return self._rows[places]
 
-    def uses(self, column: str) -> bool:
-        """Whether any row has a value there."""
-        return self._rows[column].null_count() < self._rows.height
-
-    def remove(self, places: Ints) -> None:
+    def remove(self, places: Places) -> None:
         if len(places):
             self._gone = np.zeros(self._rows.height, dtype=bool) if self._gone is None else self._gone
             self._gone[places] = True
@@ -151,7 +157,7 @@ class Rows:
 
     def frame(self) -> pl.DataFrame:
         """All rows."""
-        return pl.concat([empty(self.columns), *(chunk.rows() for chunk in self._chunks), *self._sealed.frames()])
+        return together([*(chunk.rows() for chunk in self._chunks), *self._sealed.frames()], self.columns)
 
     def of(self, keys: pl.Series) -> pl.DataFrame:
         """The rows of those keys."""
@@ -159,9 +165,9 @@ class Rows:
 
     def _found(self, hits: "_Hits", keys: pl.Series) -> pl.DataFrame:
         found = [chunk.gather(places) for chunk, places in hits]
-        if self._sealed.height and (sealed := self._sealed.of(keys)).height:
-            found.append(sealed)
-        return pl.concat(found) if found else empty(self.columns)
+        if self._sealed.height:
+            found.append(self._sealed.of(keys))
+        return together(found, self.columns)
 
     def add(self, rows: pl.DataFrame) -> None:
         if rows.height == 0:
@@ -200,9 +206,9 @@ class Rows:
 
     def where(self, condition: pl.Expr) -> pl.DataFrame:
         """The rows that fulfil a condition."""
-        found = [rows for chunk in self._chunks if (rows := chunk.where(condition)).height]
-        found += [rows for frame in self._sealed.frames() if (rows := frame.filter(condition)).height]
-        return pl.concat(found) if found else empty(self.columns)
+        found = [chunk.where(condition, self.columns) for chunk in self._chunks]
+        found += [frame.filter(condition) for frame in self._sealed.frames()]
+        return together(found, self.columns)
 
     def part(self, number: int, of: int) -> pl.DataFrame:
         """The rows of one part of all keys, of so many (a power of two from 4 on) of the same size; see `part_of`."""
@@ -228,9 +234,8 @@ class Rows:
 
         :param columns: those that are wanted; none: all
         """
-        names = columns or list(self.columns)
-        nothing = empty(self.columns).select(names)
-        return pl.concat([nothing, *(chunk.part(number, of, names) for chunk in self._chunks)])
+        wanted = {name: self.columns[name] for name in columns or self.columns}
+        return together([chunk.part(number, of, list(wanted)) for chunk in self._chunks], wanted)
 
     def to_seal(self, keys: pl.Series) -> "ToSeal":
         """All rows of those keys, compressed, for `seal`; until then the table must not change, but can be read.
@@ -238,9 +243,8 @@ class Rows:
         :param keys: distinct; rows of keys that stand together here will lie together
         """
         hits = self._hits(keys)
-        used = [name for name in self.columns if any(chunk.uses(name) for chunk, _ in hits)] or list(self.columns)
-        rows = [chunk.gather(places, used) for chunk, places in hits]
-        return ToSeal(hits, pack(pl.concat([empty(self.columns).select(used), *rows]), self.key, keys))
+        rows = [empty({self.key: KEY}), *(chunk.gather(places) for chunk, places in hits)]
+        return ToSeal(hits, pack(pl.concat(rows, how="diagonal"), self.key, keys))
 
     def seal(self, what: "ToSeal") -> None:
         """Hold those rows compressed from now on."""
@@ -255,7 +259,7 @@ class Rows:
         return [(chunk, places) for chunk, places in found if len(places)]
 
 
-_Hits = list[tuple[_Chunk, Ints]]
+_Hits = list[tuple[_Chunk, Places]]
 
 
 class ToSeal(NamedTuple):

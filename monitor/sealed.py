@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from monitor.frames import Columns, conform, empty
+from monitor.frames import Columns, together, used
 from monitor.keyed import Ints, Keyed, Lows, Part, low_half
 
 BLOCK_KEYS: Final = 170  # more would take a little less space, and longer to find one in
@@ -40,7 +40,7 @@ def pack(rows: pl.DataFrame, key: str, order: pl.Series) -> Packed:
 
     :param order: their keys, distinct, and in which order they are to lie
     """
-    rows, keys, many = _by_key(_used(rows, key), key, order)
+    rows, keys, many = _by_key(used(rows, key), key, order)
     ends = np.cumsum(many)
     firsts = np.arange(0, len(keys), BLOCK_KEYS)  # the first key of each block
     begins = (ends - many)[firsts]
@@ -140,7 +140,7 @@ class Sealed:
             for number, keys in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
                 found.append(_unpacked(self._blocks[number])[_places(starts[keys], rows[keys])])
         # Once for all blocks: for each it would take longer than unpacking them.
-        return conform(pl.concat(found, how="diagonal"), self.columns) if found else empty(self.columns)
+        return together(found, self.columns)
 
 
 def _places(starts: npt.NDArray[np.uint32], rows: npt.NDArray[np.uint32]) -> Ints:
@@ -165,11 +165,6 @@ def _by_key(rows: pl.DataFrame, key: str, order: pl.Series) -> tuple[pl.DataFram
 
 def _left_in(part: Part) -> Part:
     return part.at(part.columns[0] != _GONE)
-
-
-def _used(rows: pl.DataFrame, key: str) -> pl.DataFrame:
-    """Without what is null in every row, which need not be held: `conform` makes it again."""
-    return rows.select(column.name for column in rows if column.name == key or column.null_count() < rows.height)
 
 
 def _packed(rows: pl.DataFrame) -> bytes:
