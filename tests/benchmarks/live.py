@@ -1,7 +1,7 @@
-"""Many live cases in one partition: stalls of the event loop, restore, takeover by a warm copy, rescaling.
+"""Many live cases in one partition: stalls of the event loop, restore, takeover by a warm copy, rescaling; a backlog.
 
 `python -m tests.benchmarks.live [--cases 1000000] [--rate 20000] [--seconds 60] [PART ...]`; parts are stall (with the
-restores before and after it), standby and rescale. Prints what was measured.
+restores before and after it), standby, rescale and backlog. Prints what was measured.
 """
 
 import argparse
@@ -29,9 +29,11 @@ from monitor.names import Topic
 from monitor.policy import load as load_policy
 from tests.benchmarks.bench_decode import structured
 from tests.benchmarks.contestants import RUNS, environment
-from tests.benchmarks.lanes import POLICY, Record, opened, went_on
+from tests.benchmarks.lanes import POLICY, Lane, Record, opened, went_on
 from tests.benchmarks.processes import Processes
+from tests.benchmarks.sending import fill as fill_lane
 
+TENTHS: Final = 10
 BATCH: Final = 25_000  # cases that are folded at once when the state is made
 PROPERTIES: Final = {"log.segment.bytes": str(2**30), "group.initial.rebalance.delay.ms": "3000"}
 console = Console(soft_wrap=True)
@@ -113,6 +115,10 @@ class Watched:
             if until(number, line):
                 return float(line["at"])
         raise AssertionError
+
+    def hear(self) -> tuple[int, dict[str, Any]]:
+        """The next line, and whose it is."""
+        return next(self.processes.lines())
 
     def listen_for(self, seconds: float) -> None:
         end = time.perf_counter() + seconds
@@ -211,14 +217,37 @@ def rescale(broker: Broker, folder: Path, told: argparse.Namespace) -> None:
         two.processes.kill(number)
 
 
+def backlog(broker: Broker, folder: Path, told: argparse.Namespace) -> None:
+    """Two workers find so many finished interactions, of which nothing but an id is held."""
+    settings = settings_of(broker, folder, "backlog", 4)
+    lane = Lane("A", "a backlog", told.records)
+    asyncio.run(fill_lane(settings, lane))
+    workers = Watched(settings, 2, "worker")
+    newest: dict[int, dict[str, Any]] = {}
+    begun: float | None = None
+    tenth = 0
+    while tenth < TENTHS:
+        number, line = workers.hear()
+        newest[number] = line
+        begun = begun or line["at"]
+        done = sum(each["committed"] for each in newest.values())
+        if done >= (tenth + 1) * told.records / TENTHS:
+            tenth = int(done * TENTHS / told.records)
+            held = " and ".join(f"{newest[number]['mb']:,.0f}" for number in sorted(newest))
+            console.print(f"{done:,} of a backlog done, {done / (line['at'] - begun):,.0f}/s, workers hold {held} MB")
+    for number in newest:
+        workers.processes.kill(number)
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = {"stall": stall, "standby": standby, "rescale": rescale}
+    parts = {"stall": stall, "standby": standby, "rescale": rescale, "backlog": backlog}
     parser.add_argument("parts", nargs="*", choices=[*parts, []], default=list(parts))
     parser.add_argument("--cases", type=int, default=1_000_000)
     parser.add_argument("--rate", type=int, default=20_000, help="events a second")
     parser.add_argument("--seconds", type=int, default=60, help="of traffic")
+    parser.add_argument("--records", type=int, default=20_000_000, help="of the backlog")
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, Broker(Path(scratch) / "kafka", properties=PROPERTIES) as broker:
         for name in told.parts:

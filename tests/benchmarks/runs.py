@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any
 
+import psutil
 from aiokafka import TopicPartition
 
 from consumers import logs, topics
@@ -28,6 +29,11 @@ def cpu() -> float:
     """CPU seconds of this process so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def held_mb() -> float:
+    """What this process holds of the memory now."""
+    return psutil.Process().memory_info().rss / 2**20
 
 
 async def bare(settings: Settings, records: int) -> dict[str, Any]:
@@ -62,7 +68,7 @@ async def worker(settings: Settings) -> None:
         if partitions:
             committed = sum(p.committed for p in partitions.values())
             if committed != told:
-                tell(committed=committed, cpu=cpu(), at=time.perf_counter())  # of one clock for all processes
+                tell(committed=committed, cpu=cpu(), mb=held_mb(), at=time.perf_counter())  # of one clock for all
                 told = committed
         await asyncio.sleep(0.01)  # what is timed is left as it is: nothing signals a commit
     stages: dict[str, float] = {}
