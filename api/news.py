@@ -17,7 +17,7 @@ from api.positions import ALERTS, Mark, Position, moved
 from consumers.alerts_log import Row
 from monitor.frames import CONTRIBUTIONS, empty
 from monitor.names import Change
-from monitor.state import STATE_VERDICTS, Delta
+from monitor.state import STATE_VERDICTS, Delta, State
 
 FOUND: Final = {**STATE_VERDICTS, "partition": pl.Int32()}
 MOST: Final = 200  # verdicts that are told of the deltas of one number, shared by the partitions
@@ -96,11 +96,14 @@ class News:
         self._alerts: list[tuple[int, Row]] = []
         self._verdicts: dict[int, deque[Verdicts]] = defaultdict(deque)  # by partition
         self._rows: Counter[int] = Counter()  # of these
+        self._restoring: dict[int, list[Verdicts]] = defaultdict(list)  # by partition
 
     def on_reread(self, partition: int | None, begin: int, end: int) -> None:
         """Deltas of a partition from `begin` to before `end` will be told of, perhaps again; None: alerts were."""
         source = ALERTS if partition is None else partition + 1
         with self._lock:
+            if partition is not None:
+                self._restoring[partition] = []
             known = self._next.get(source)
             if known is None:
                 self._next[source] = self._since[source] = begin
@@ -119,13 +122,25 @@ class News:
             if self._is_new(ALERTS, offset):
                 self._alerts.append((offset, row))
 
-    def on_delta(self, partition: int, number: int, delta: Delta) -> None:
-        """A delta was applied, or will be; a beat bears the number of the delta before it and tells nothing."""
-        rows = published(delta)
+    def on_history(self, partition: int, number: int, delta: Delta) -> None:
+        """One of the deltas that a state is being made of: it is told once that state is there, for its labels."""
+        self._restoring[partition].append(_verdicts(partition, number, delta))
+
+    def on_restored(self, partition: int, _: State) -> None:
+        """The state of the deltas that were told as history is there."""
         with self._lock:
-            if self._is_new(partition + 1, number) and rows.height:
-                told = rows.with_columns(partition=pl.lit(partition, dtype=pl.Int32))
-                self._lay_down(Verdicts(partition, number, _now(delta), told, 0).cut(MOST))
+            for verdicts in self._restoring.pop(partition, ()):
+                self._hear(verdicts)
+
+    def on_delta(self, partition: int, number: int, delta: Delta) -> None:
+        """A delta was applied; a beat bears the number of the delta before it and tells nothing."""
+        verdicts = _verdicts(partition, number, delta)
+        with self._lock:
+            self._hear(verdicts)
+
+    def _hear(self, verdicts: Verdicts) -> None:
+        if self._is_new(verdicts.partition + 1, verdicts.number) and verdicts.rows.height:
+            self._lay_down(verdicts)
 
     def _lay_down(self, verdicts: Verdicts) -> None:
         partition = verdicts.partition
@@ -193,6 +208,12 @@ def in_turn(verdicts: list[Verdicts]) -> list[Verdicts]:
         return reached[delta.partition]
 
     return sorted(verdicts, key=at)
+
+
+def _verdicts(partition: int, number: int, delta: Delta) -> Verdicts:
+    """What a delta published, as much as is told at most."""
+    rows = published(delta).with_columns(partition=pl.lit(partition, dtype=pl.Int32))
+    return Verdicts(partition, number, _now(delta), rows, 0).cut(MOST)
 
 
 def _now(delta: Delta) -> datetime:

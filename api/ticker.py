@@ -73,7 +73,8 @@ class Ticker:
         context.health.watch("figures", lambda: self._trouble)
         context.replica.on_alert.append(self._news.on_alert)
         context.replica.on_reread.append(self._news.on_reread)
-        context.replica.on_history.append(self._news.on_delta)
+        context.replica.on_history.append(self._news.on_history)
+        context.replica.on_restored.append(self._news.on_restored)
         context.replica.on_delta += [
             self._news.on_delta,
             lambda partition, number, delta: self._split.changed(partition, delta),

@@ -7,7 +7,7 @@ import pytest
 
 from api.news import MOST, News, Told, newest
 from api.positions import Mark, parse, text
-from monitor.state import Delta
+from monitor.state import Delta, State
 from tests.api.test_ticker import alert
 from tests.api.world import NOON, Replica, event, policies
 
@@ -48,6 +48,19 @@ def test_what_is_read_again_is_no_news() -> None:
     read_on(news, 4, 5, 6, 7)
     assert told(news) == ([5, 6, 7], "0-5", "0-8", False)
     assert told(news) == ([], "0-8", "0-8", False)
+
+
+def test_history_is_news_once_the_state_is_there_that_knows_its_labels() -> None:
+    news = News()
+    news.on_reread(0, 3, 5)
+    for number in (3, 4):
+        news.on_history(0, number, DELTAS[0])
+    assert told(news) == ([], "0-3", "0-3", False)
+    news.on_reread(0, 4, 6)  # it was interrupted, and began again
+    for number in (4, 5):
+        news.on_history(0, number, DELTAS[0])
+    news.on_restored(0, State())
+    assert told(news) == ([4, 5], "0-4", "0-6", True)  # the third was gone by then
 
 
 def test_a_beat_bears_the_number_of_the_delta_before_it_and_is_no_news() -> None:

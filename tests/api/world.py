@@ -13,7 +13,7 @@ from api.context import Context
 from consumers.alerts_log import Row
 from consumers.decode import decode
 from consumers.policies import FixedPolicies
-from consumers.replica import OnAlert, OnDelta, OnReread, Rate
+from consumers.replica import OnAlert, OnDelta, OnReread, OnRestored, Rate
 from consumers.settings import load as load_settings
 from consumers.verify.record import Named, Verified
 from monitor import engine
@@ -94,6 +94,7 @@ class Replica:
     rate: Rate = field(default_factory=Rate)
     on_delta: list[OnDelta] = field(default_factory=list)
     on_history: list[OnDelta] = field(default_factory=list)
+    on_restored: list[OnRestored] = field(default_factory=list)
     on_alert: list[OnAlert] = field(default_factory=list)
     on_reread: list[OnReread] = field(default_factory=list)
     deltas: dict[int, int] = field(default_factory=dict)  # how many there were, by partition
