@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response, StreamingResponse
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.context import Here
 from api.problems import Problem, responses
@@ -17,13 +17,15 @@ from api.routes.recent import ChartPoint
 from api.routes.services import Service
 from api.routes.slas import Sla
 from api.routes.verdicts import Verdict
-from api.shapes import Instant, NoParameters, Ratio, Shape
+from api.shapes import Instant, Ratio, Shape
 from api.stream import MOST_CLIENTS, StreamResponse, wire
 
 router = APIRouter(prefix="/v1", tags=["stream"])
 
 
-class Since(NoParameters):
+class StreamQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     last_event_id: str | None = Field(
         default=None, description="As the header `Last-Event-ID`, which goes first, for clients that cannot send it."
     )
@@ -100,7 +102,7 @@ SHAPES = (Tick, Alert, Verdict)  # of `data`, for the OpenAPI components
 )
 async def stream(
     here: Here,
-    since: Annotated[Since, Query()],
+    query: Annotated[StreamQuery, Query()],
     last_event_id: Annotated[str | None, Header(description="`id` of the last event that was taken.")] = None,
 ) -> Response:
     """A `tick` about once a second holds everything shown; `alert` and `verdict` are sent as they happen.
@@ -111,5 +113,5 @@ async def stream(
     """
     if here.stream.clients >= MOST_CLIENTS:
         raise Problem("busy", f"{here.stream.clients} streams are open already", headers={"Retry-After": "10"})
-    body = wire(here.stream, last_event_id or since.last_event_id)
+    body = wire(here.stream, last_event_id or query.last_event_id)
     return StreamResponse(body, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
