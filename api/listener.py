@@ -36,13 +36,17 @@ class Frame(NamedTuple):
     number: int  # within this process
     event: str
     data: bytes  # its first line is the id
-    at: Position = ()  # where a listener stands who took it, and all before it
+    at: Position = ()  # where a listener stands who took it, and all before it: at the news that come next
     item: Item | None = None
+    told: Position = ()  # who stands there or further took it, and all before it
 
     @classmethod
-    def of(cls, number: int, event: str, data: bytes, at: Position, item: Item | None = None) -> "Frame":
+    def of(
+        cls, number: int, event: str, data: bytes, at: Position, item: Item | None = None, told: Position = ()
+    ) -> "Frame":
         """:param data: JSON on one line"""
-        return cls(number, event, _id_line(at) + format_sse_event(data_str=data.decode(), event=event), at, item)
+        wire = _id_line(at) + format_sse_event(data_str=data.decode(), event=event)
+        return cls(number, event, wire, at, item, told)
 
     def under(self, position: Position) -> "Frame":
         """The same for one who stands elsewhere then."""
@@ -121,7 +125,8 @@ class Client:
         elif frame.item.mark < self._stands[frame.item.source]:
             return None
         else:
-            self._stands = positions.moved(self._stands, frame.item.source, frame.item.after)
+            source = frame.item.source
+            self._stands = positions.moved(self._stands, source, frame.at[source])
         if positions.holds(frame.at, self._stands):
             self._stands = None
             return frame

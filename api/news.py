@@ -5,15 +5,16 @@ they wait here for the next tick. News of one delta are the same in every proces
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import accumulate, chain
+from operator import itemgetter
 from threading import Lock
 from typing import Final, NamedTuple
 
 import polars as pl
 
-from api.positions import ALERTS, Mark, Position, moved
+from api.positions import ALERTS, Mark, Position
 from consumers.alerts_log import Row
 from monitor.frames import CONTRIBUTIONS, empty
 from monitor.names import Change
@@ -22,7 +23,7 @@ from monitor.state import STATE_VERDICTS, Delta, State
 FOUND: Final = {**STATE_VERDICTS, "partition": pl.Int32()}
 MOST: Final = 200  # verdicts that are told of the deltas of one number, shared by the partitions
 LEAST_SHARE: Final = 20  # of one delta, however many partitions there are
-WAITING: Final = 20_000  # verdicts of one partition that wait to be told
+WAITING: Final = 20_000  # alerts, or verdicts of one partition, that wait to be told
 _LOUDEST: Final = [Change.BREACHED, Change.CORRECTED, Change.RESTATED, Change.REOPENED, Change.AT_RISK, Change.MET]
 _RANKS: Final = {change: place for place, change in enumerate(_LOUDEST)}
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,7 +94,8 @@ class News:
         self._since = {ALERTS: 0}  # the same, as it was the last time
         self._torn = False
         self._begun = False  # whether any were taken
-        self._alerts: list[tuple[int, Row]] = []
+        self._taken: Told | None = None  # until they were told
+        self._alerts: deque[tuple[int, Row]] = deque()
         self._verdicts: dict[int, deque[Verdicts]] = defaultdict(deque)  # by partition
         self._rows: Counter[int] = Counter()  # of these
         self._restoring: dict[int, list[Verdicts]] = defaultdict(list)  # by partition
@@ -111,7 +113,7 @@ class News:
                 self._next[source] = self._since[source] = end if partition is None else begin
                 self._torn = True
                 if partition is None:
-                    self._alerts = []
+                    self._alerts.clear()
                 else:
                     self._verdicts.pop(partition, None)
                     self._rows[partition] = 0
@@ -121,6 +123,8 @@ class News:
         with self._lock:
             if self._is_new(ALERTS, offset):
                 self._alerts.append((offset, row))
+                if len(self._alerts) > WAITING:
+                    self._let_go(ALERTS, self._alerts.popleft()[0])
 
     def on_history(self, partition: int, number: int, delta: Delta) -> None:
         """One of the deltas that a state is being made of: it is told once that state is there, for its labels."""
@@ -150,7 +154,11 @@ class News:
         while self._rows[partition] > WAITING:  # a long history, or nobody takes them
             gone = waiting.popleft()
             self._rows[partition] -= gone.rows.height
-            self._since[partition + 1], self._torn = gone.number + 1, self._torn or self._begun
+            self._let_go(partition + 1, gone.number)
+
+    def _let_go(self, source: int, number: int) -> None:
+        self._since[source] = number + 1
+        self._torn |= self._begun
 
     def _is_new(self, source: int, number: int) -> bool:
         """Whether that was not told yet; from now on it was."""
@@ -161,53 +169,63 @@ class News:
         return True
 
     def take(self, partitions: int) -> Told:
-        """What came since the last time, of as many partitions."""
+        """What came since the last time, of as many partitions; say `done` or `give_back` afterwards."""
         share = max(LEAST_SHARE, MOST // max(partitions, 1))
         with self._lock:
-            alerts, self._alerts = self._alerts, []
-            verdicts = list(chain.from_iterable(self._verdicts.values()))
-            self._verdicts.clear()
-            self._rows.clear()
-            torn, self._torn, self._begun = self._torn, False, True
-            since, self._since = self._since, dict(self._next)
-            end = _position(self._next, partitions)
-        return Told([delta.cut(share) for delta in verdicts], alerts, _position(since, partitions), end, torn)
+            told = [delta.cut(share) for delta in chain.from_iterable(self._verdicts.values())]
+            if not self._begun:
+                told = self._newest(told)
+            since, end = _position(self._since, partitions), _position(self._next, partitions)
+            self._taken = Told(told, list(self._alerts), since, end, self._torn)
+            self._clear()
+            self._since, self._torn, self._begun = dict(self._next), False, True
+            return self._taken
 
-    def give_back(self, told: Told) -> None:
-        """They could not be told: they are news still."""
+    def _newest(self, history: list[Verdicts]) -> list[Verdicts]:
+        """Of a history no more than is kept, whichever partitions it is of."""
+        times = in_turn((delta.partition, delta.now) for delta in history)
+        turns = [delta for _, delta in sorted(zip(times, history, strict=True), key=itemgetter(0))]
+        rows = list(accumulate(delta.rows.height for delta in reversed(turns)))
+        gone = len(turns) - sum(n <= WAITING for n in rows)
+        for delta in turns[:gone]:
+            self._let_go(delta.partition + 1, delta.number)
+        return turns[gone:]
+
+    def done(self) -> None:
+        """What was taken was told."""
+        self._taken = None
+
+    def give_back(self) -> None:
+        """What was taken, if any was, could not be told: it is news still."""
         with self._lock:
-            if self._torn:  # they are among what is missing
+            told, self._taken = self._taken, None
+            if told is None or self._torn:  # they are among what is missing
                 return
+            alerts, verdicts = list(self._alerts), list(chain.from_iterable(self._verdicts.values()))
+            self._clear()
             self._since |= {source: mark.number for source, mark in enumerate(told.since)}
-            self._alerts[:0], self._torn = told.alerts, told.torn
-            meanwhile = list(chain.from_iterable(self._verdicts.values()))
-            self._verdicts.clear()
-            self._rows.clear()
-            for verdicts in (*told.verdicts, *meanwhile):
-                self._lay_down(verdicts)
+            self._torn = told.torn
+            self._alerts += [*told.alerts, *alerts]
+            for delta in (*told.verdicts, *verdicts):
+                self._lay_down(delta)
+
+    def _clear(self) -> None:
+        self._alerts.clear()
+        self._verdicts.clear()
+        self._rows.clear()
 
 
-def newest(told: Told, most: int) -> Told:
-    """Of a long history the last so many verdicts, and some more, as they came about."""
-    deltas, since, n = in_turn(told.verdicts), told.since, 0
-    for place in reversed(range(len(deltas))):
-        if n >= most:
-            for gone in deltas[: place + 1]:
-                since = moved(since, gone.partition + 1, Mark(gone.number + 1))
-            return told._replace(verdicts=deltas[place + 1 :], since=since)
-        n += deltas[place].rows.height
-    return told._replace(verdicts=deltas)
+def in_turn(times: Iterable[tuple[int, datetime]]) -> list[datetime]:
+    """When each of several things happened: one of a source never before another of that source.
 
-
-def in_turn(verdicts: list[Verdicts]) -> list[Verdicts]:
-    """As they came about, those of each partition in their order."""
+    :param times: sources and times
+    """
     reached: dict[int, datetime] = {}
-
-    def at(delta: Verdicts) -> datetime:
-        reached[delta.partition] = max(delta.now, reached.get(delta.partition, delta.now))
-        return reached[delta.partition]
-
-    return sorted(verdicts, key=at)
+    for_each = []
+    for source, at in times:
+        reached[source] = max(at, reached.get(source, at))
+        for_each.append(reached[source])
+    return for_each
 
 
 def _verdicts(partition: int, number: int, delta: Delta) -> Verdicts:

@@ -10,7 +10,7 @@ off; it never holds up the others.
 """
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import Final
 
 import anyio
@@ -41,6 +41,7 @@ class Broadcast:
     def __init__(self, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
         self._number = 0
         self._at: Position | None = None  # where all stand who took everything; None: nothing is known yet
+        self._told: Position = ()  # the same, as far as there were news
         self._from: Position = ()  # who stands there or later gets what it missed
         self._kept: deque[Frame] = deque()
         self._kept_most, self._kept_bytes_most, self._kept_bytes = kept, kept_bytes, 0
@@ -52,27 +53,25 @@ class Broadcast:
         """How many listen."""
         return len(self._clients)
 
-    def begin(self, since: Position, history: Iterable[Item], tick: bytes, at: Position) -> None:
+    def begin(self, since: Position, history: Sequence[Item], tick: bytes, at: Position) -> None:
         """Know what happened before: for those who come back, and not for those who listen for the first time.
 
         :param since: everything from there on is in `history`
         :param at: where it ends
         """
-        self._at = self._from = since
-        self._clear()
-        for item in history:
-            self._keep(self._frame(item))
+        self._clear(since)
+        for frame in self._frames(history, at):
+            self._keep(frame)
         self._tick(tick, at)
         for client in self._clients:
             self._welcome(client)
 
-    def publish(self, news: Iterable[Item], tick: bytes, at: Position) -> None:
+    def publish(self, news: Sequence[Item], tick: bytes, at: Position) -> None:
         """Send news, and a tick as of after them, to all who listen.
 
         :param at: where all stand who took these
         """
-        for item in news:
-            frame = self._frame(item)
+        for frame in self._frames(news, at):
             self._keep(frame)
             for client in self._clients:
                 client.offer(frame)
@@ -83,20 +82,25 @@ class Broadcast:
 
     def tear(self, since: Position) -> None:
         """News are missing between what was sent and what comes, which begins there."""
-        self._at = self._from = since
-        self._clear()
+        self._clear(since)
         for client in self._clients:
             client.reset(TORN, self._number)
 
-    def _clear(self) -> None:
+    def _clear(self, since: Position) -> None:
+        self._at = self._from = self._told = since
         self._kept.clear()
         self._kept_bytes = 0
 
-    def _frame(self, item: Item) -> Frame:
-        assert self._at is not None
-        self._number += 1
-        self._at = positions.moved(self._at, item.source, item.after)
-        return Frame.of(self._number, item.event, item.data, self._at, item)
+    def _frames(self, news: Sequence[Item], at: Position) -> Iterator[Frame]:
+        """As what they go over the wire; after the last one a listener stands there."""
+        stands, upcoming = [], at
+        for item in reversed(news):
+            stands.append(upcoming)
+            upcoming = positions.moved(upcoming, item.source, item.mark)
+        for item, here in zip(news, reversed(stands), strict=True):
+            self._number += 1
+            self._told = positions.moved(self._told, item.source, item.after)
+            yield Frame.of(self._number, item.event, item.data, here, item, self._told)
 
     def _tick(self, data: bytes, at: Position) -> None:
         self._number += 1
@@ -144,7 +148,7 @@ class Broadcast:
         """What was kept since, and perhaps more."""
         found = []
         for frame in reversed(self._kept):
-            if positions.holds(stands, frame.at):  # and all before it
+            if positions.holds(stands, frame.told):  # and all before it
                 break
             found.append(frame)
         return found[::-1]

@@ -8,6 +8,8 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -26,12 +28,11 @@ from api.listener import Item as NewsItem
 from api.lists import Item
 from api.metric_parts import Material
 from api.metrics import Exposition, exposition
-from api.news import FOUND, News, Told, newest
+from api.news import FOUND, News, Told, in_turn
 from api.policy_items import refused_policy_item
 from api.positions import Mark
 from api.role_metrics import registry
 from api.shapes import instant
-from api.stream import KEPT
 from api.verified import verified_item
 from consumers.policy_log import PolicyLog
 from monitor.frames import ALERTS, empty
@@ -94,6 +95,7 @@ class Ticker:
         try:
             made = await self._made()
         except Exception as error:
+            self._news.give_back()
             log.exception("a tick failed")
             self._trouble = f"figures cannot be made: {type(error).__name__}; the log has the cause"
             return
@@ -103,6 +105,7 @@ class Ticker:
             if context.board is None:
                 context.exposition = made.exposition
             return  # while it is restored anew the last figures stay; /readyz and the next tick say so
+        self._news.done()
         context.exposition = made.exposition
         first, context.board = context.board is None, made.board
         if first:  # what came before it is history
@@ -136,17 +139,12 @@ class Ticker:
             policy, clients = context.policies.log, context.stream.clients
             made_of = metric_parts.material(board, states, policy, context.verified(), clients, seconds)
             told = self._news.take(len(states))
-            try:
-                if context.board is None:
-                    told = newest(told, KEPT)
-                changed = verdicts.with_labels(pl.concat([empty(FOUND), *(d.rows for d in told.verdicts)]), states)
-                news = _items(told, changed, policies)
-            except Exception:
-                self._news.give_back(told)
-                raise
+            changed = verdicts.with_labels(pl.concat([empty(FOUND), *(d.rows for d in told.verdicts)]), states)
         self._number += 1
-        tick = self._tick(board, verdicts.clock_items(nearest, states), rate, told.omitted)
+        omitted = told.omitted if context.board is not None else 0  # before the first tick nobody was sent any
+        tick = self._tick(board, verdicts.clock_items(nearest, states), rate, omitted)
         tick["point"] = context.recent.add(wall, tick)
+        news = _items(told, changed, policies)
         return _Made(board, self._exposition(made_of), told, news, msgspec.json.encode(tick))
 
     def _exposition(self, made_of: Material | None = None) -> Exposition:
@@ -181,23 +179,22 @@ class Ticker:
 
 
 def _items(told: Told, changed: pl.DataFrame, policies: PolicySet) -> list[NewsItem]:
-    """Verdicts, then alerts, since these follow from those.
+    """In the order in which they came about, so that other processes have them in much the same.
 
     :param changed: rows of `told.verdicts`, with labels
     """
-    marks = [
-        (delta.partition + 1, Mark(delta.number, n), delta.rows.height == n + 1)
-        for delta in told.verdicts
-        for n in range(delta.rows.height)
-    ]
-    found = []
-    for (source, mark, last), item in zip(marks, verdicts.verdict_items(changed, policies), strict=True):
-        after = Mark(mark.number + 1) if last else Mark(mark.number, mark.taken + 1)
-        found.append(NewsItem(source, mark, after, VERDICT, msgspec.json.encode(item)))
-    alerts = pl.DataFrame([row for _, row in told.alerts], schema=dict(ALERTS))
-    for (offset, _), item in zip(told.alerts, transition_items(alerts), strict=True):
-        found.append(NewsItem(positions.ALERTS, Mark(offset), Mark(offset + 1), ALERT, msgspec.json.encode(item)))
-    return found
+    items = iter(verdicts.verdict_items(changed, policies))
+    found: list[tuple[datetime, NewsItem]] = []
+    for delta, at in zip(told.verdicts, in_turn((d.partition, d.now) for d in told.verdicts), strict=True):
+        marks = [Mark(delta.number, n) for n in range(delta.rows.height)]
+        for mark, after in pairwise([*marks, Mark(delta.number + 1)]):
+            found.append((at, NewsItem(delta.partition + 1, mark, after, VERDICT, msgspec.json.encode(next(items)))))
+    alerts = transition_items(pl.DataFrame([row for _, row in told.alerts], schema=dict(ALERTS)))
+    times = in_turn((positions.ALERTS, row["at"]) for _, row in told.alerts)
+    for (offset, _), item, at in zip(told.alerts, alerts, times, strict=True):
+        mark, after = Mark(offset), Mark(offset + 1)
+        found.append((at, NewsItem(positions.ALERTS, mark, after, ALERT, msgspec.json.encode(item))))
+    return [item for _, item in sorted(found, key=itemgetter(0))]
 
 
 def _indicators(board: Board) -> list[Item]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.news import MOST, News, Told, newest
+from api.news import MOST, News, in_turn
 from api.positions import Mark, parse, text
 from monitor.state import Delta, State
 from tests.api.test_ticker import alert
@@ -111,10 +111,13 @@ def test_what_could_not_be_told_is_news_still() -> None:
     news.on_reread(0, 1, 1)
     read_on(news, 1)
     news.on_alert(0, alert())
-    taken = news.take(1)
+    news.take(1)
     read_on(news, 2)
-    news.give_back(taken)
+    news.give_back()
     again = news.take(1)
+    news.done()
+    news.give_back()
+    assert told(news) == ([], "1-3", "1-3", False)
     assert ([d.number for d in again.verdicts], len(again.alerts), text(again.since)) == ([1, 2], 1, "0-1")
 
 
@@ -126,6 +129,9 @@ def test_what_nobody_takes_is_let_go_and_missed_only_if_some_was_taken_before(mo
     assert told(news) == ([2, 3], "0-2", "0-4", False)
     read_on(news, 4, 5, 6)
     assert told(news) == ([5, 6], "0-5", "0-7", True)
+    for offset in range(3):
+        news.on_alert(offset, alert())
+    assert told(news) == ([], "1-7", "3-7", True)
 
 
 def test_each_partition_has_its_share_and_what_is_more_is_counted() -> None:
@@ -140,19 +146,24 @@ def test_each_partition_has_its_share_and_what_is_more_is_counted() -> None:
     assert [sent(partitions) for partitions in (1, 4, 1_000)] == [(200, 30), (50, 180), (20, 210)]
 
 
-def test_of_a_long_history_the_newest_is_kept_whichever_partition_it_is_of() -> None:
-    news = News()
-    for partition in (0, 1):
-        for number, delta in enumerate(DELTAS, 1):
-            news.on_delta(partition, number, delta)
-    every = news.take(2)
-
+def test_of_a_long_history_the_newest_is_kept_whichever_partition_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
     def kept(most: int) -> tuple[list[tuple[int, int]], str]:
-        found: Told = newest(every, most)
+        monkeypatch.setattr("api.news.WAITING", most)
+        news = News()
+        for partition in (0, 1):
+            news.on_reread(partition, 1, 5)
+            for number, delta in enumerate(DELTAS, 1):
+                news.on_delta(partition, number, delta)
+        found = news.take(2)
         return [(delta.partition, delta.number) for delta in found.verdicts], text(found.since)
 
-    assert kept(3) == ([(1, 3), (0, 4), (1, 4)], "0-4-3")
     assert kept(100) == ([(p, n) for n in range(1, 5) for p in (0, 1)], "0-1-1")
+    assert kept(4) == ([(0, 3), (1, 3), (0, 4), (1, 4)], "0-3-3")
+
+
+def test_what_happened_in_several_places_is_put_in_turn_and_never_before_what_the_same_place_told() -> None:
+    early, noon, late = (NOON + timedelta(minutes=minutes) for minutes in (-1, 0, 1))
+    assert in_turn([(0, noon), (1, early), (0, early), (0, late), (1, noon)]) == [noon, early, noon, late, noon]
 
 
 @pytest.mark.parametrize("identity", ["0", "17-400-512.3", "0-1-1"])
