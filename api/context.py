@@ -17,7 +17,7 @@ from api.rejected import Rejected
 from api.stream import Broadcast
 from consumers.backlog import Backlog
 from consumers.policies import Policies
-from consumers.replica import OnAlert, OnDelta, Rate
+from consumers.replica import OnAlert, OnDelta, OnReread, OnRestored, Rate
 from consumers.settings import Settings
 from consumers.verify.record import Verified
 from monitor.state import State
@@ -27,7 +27,10 @@ class Source(Protocol):
     """What the API reads of the replica that follows `sqm.state` and `sqm.alerts`; see consumers/replica.py."""
 
     on_delta: list[OnDelta]
+    on_history: list[OnDelta]
+    on_restored: list[OnRestored]
     on_alert: list[OnAlert]
+    on_reread: list[OnReread]
     rate: Rate
 
     @property

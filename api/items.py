@@ -115,9 +115,14 @@ def _burn(row: Mapping[str, Any]) -> Item:
 
 def alert_items(alerts: pl.DataFrame) -> list[Item]:
     """One dict for each alert (ALERTS): firing ones first, then those that ended, the newest first in each."""
+    return sorted(transition_items(alerts), key=alert_order)
+
+
+def transition_items(alerts: pl.DataFrame) -> list[Item]:
+    """One dict for each row of ALERTS, in their order."""
     instants = (instant_text(name).alias(name) for name in ("since", "ended", "at"))
     rows = alerts.select(list(ALERTS)).with_columns(*instants)
-    return sorted((_alert_item(row) for row in rows.to_dicts()), key=alert_order)
+    return [_alert_item(row) for row in rows.to_dicts()]
 
 
 def alert_order(item: Item) -> tuple[int, int, str]:

@@ -2,99 +2,49 @@
 
 A tick holds everything that is shown, so that a newer one replaces an older one that a client has not taken yet. Alerts
 and verdicts are news of their own and never replaced: they wait in the client's queue and in a bounded buffer, from
-which a client that comes back with `Last-Event-ID` gets what it missed. Where that buffer no longer reaches back far
-enough, or the id is of another process, the client is told so by a `reset` and begins with the newest tick. A client
-that does not take its events in time is cut off; it never holds up the others.
+which a client that comes back with `Last-Event-ID` gets what it missed, each once. Ids name places in Kafka's topics
+(see api/positions.py), so that the id may be of another process, which had the same news in another order: until such
+a client is abreast of this process its events bear ids of its own. Where the buffer does not reach back far enough the
+client is told so by a `reset` and begins with the newest tick. A client that does not take its events in time is cut
+off; it never holds up the others.
 """
 
-import asyncio
-import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Final, NamedTuple
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from typing import Final
 
 import anyio
-import msgspec
 import structlog
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse
 from starlette.types import Send
 
-log = structlog.get_logger(__name__)
+from api import positions
+from api.listener import QUEUED, TICK, Client, Frame, Item
+from api.positions import Position
 
-TICK: Final = "tick"
-ALERT: Final = "alert"
-VERDICT: Final = "verdict"
-RESET: Final = "reset"
+log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS: Final = 15.0
 MOST_CLIENTS: Final = 1_000
 PATIENCE_SECONDS: Final = 30.0  # how long one event may take to leave for a client
-QUEUED: Final = 5_000  # news a client may be behind
 KEPT: Final = 20_000  # news kept for clients that come back
 KEPT_BYTES: Final = 16 * 1024 * 1024
 
-
-class Frame(NamedTuple):
-    """One event as it goes over the wire."""
-
-    number: int
-    event: str
-    data: bytes
-
-
-class Client:
-    """One listener: the newest tick it has not taken, and the news since it last took any."""
-
-    def __init__(self) -> None:
-        self.news: deque[Frame] = deque()
-        self.tick: Frame | None = None
-        self.slow = False
-        self.closed = False
-        self._waiting = asyncio.Event()
-
-    def offer(self, frame: Frame) -> None:
-        """Lay a frame down for the client; one too many and it counts as slow."""
-        if frame.event == TICK:
-            self.tick = frame
-        elif len(self.news) >= QUEUED:
-            self.slow = True
-            self.news.clear()
-        else:
-            self.news.append(frame)
-        self._waiting.set()
-
-    def close(self) -> None:
-        """End the stream once the client has taken what lies there."""
-        self.closed = True
-        self._waiting.set()
-
-    def take(self) -> list[Frame]:
-        """Everything that lies there, in the order of numbers."""
-        frames = list(self.news)
-        self.news.clear()
-        if self.tick is not None:
-            frames.append(self.tick)
-            self.tick = None
-        self._waiting.clear()
-        return sorted(frames)
-
-    async def wait(self, seconds: float) -> bool:
-        """Whether something came within that time."""
-        with anyio.move_on_after(seconds):
-            await self._waiting.wait()
-            return True
-        return False
+UNKNOWN: Final = "the id is not of these topics: another system, or another version of this one, gave it out"
+TOO_OLD: Final = "what came since then is no longer kept"
+TORN: Final = "what came meanwhile was no longer there when Kafka could be read again"
 
 
 class Broadcast:
     """What is sent, and to whom. Used from one event loop."""
 
     def __init__(self, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
-        self._boot = secrets.token_hex(4)  # ids of another process are told apart by it
         self._number = 0
+        self._at: Position | None = None  # where all stand who took everything; None: nothing is known yet
+        self._told: Position = ()  # the same, as far as there were news
+        self._from: Position = ()  # who stands there or later gets what it missed
         self._kept: deque[Frame] = deque()
         self._kept_most, self._kept_bytes_most, self._kept_bytes = kept, kept_bytes, 0
-        self._lost = 0  # number of the newest news that is no longer kept
         self._newest: Frame | None = None
         self._clients: set[Client] = set()
 
@@ -103,17 +53,59 @@ class Broadcast:
         """How many listen."""
         return len(self._clients)
 
-    def publish(self, event: str, data: bytes) -> None:
-        """Send one event, its data as JSON on one line, to all who listen."""
-        self._number += 1
-        wire = format_sse_event(data_str=data.decode(), event=event, id=f"{self._boot}-{self._number}")
-        frame = Frame(self._number, event, wire)
-        if event == TICK:
-            self._newest = frame
-        else:
+    def begin(self, since: Position, history: Sequence[Item], tick: bytes, at: Position) -> None:
+        """Know what happened before: for those who come back, and not for those who listen for the first time.
+
+        :param since: everything from there on is in `history`
+        :param at: where it ends
+        """
+        self._clear(since)
+        for frame in self._frames(history, at):
             self._keep(frame)
+        self._tick(tick, at)
         for client in self._clients:
-            client.offer(frame)
+            self._welcome(client)
+
+    def publish(self, news: Sequence[Item], tick: bytes, at: Position) -> None:
+        """Send news, and a tick as of after them, to all who listen.
+
+        :param at: where all stand who took these
+        """
+        for frame in self._frames(news, at):
+            self._keep(frame)
+            for client in self._clients:
+                client.offer(frame)
+        self._tick(tick, at)
+        assert self._newest is not None
+        for client in self._clients:
+            client.offer(self._newest)
+
+    def tear(self, since: Position) -> None:
+        """News are missing between what was sent and what comes, which begins there."""
+        self._clear(since)
+        for client in self._clients:
+            client.reset(TORN, self._number)
+
+    def _clear(self, since: Position) -> None:
+        self._at = self._from = self._told = since
+        self._kept.clear()
+        self._kept_bytes = 0
+
+    def _frames(self, news: Sequence[Item], at: Position) -> Iterator[Frame]:
+        """As what they go over the wire; after the last one a listener stands there."""
+        stands, upcoming = [], at
+        for item in reversed(news):
+            stands.append(upcoming)
+            upcoming = positions.moved(upcoming, item.source, item.mark)
+        for item, here in zip(news, reversed(stands), strict=True):
+            self._number += 1
+            self._told = positions.moved(self._told, item.source, item.after)
+            yield Frame.of(self._number, item.event, item.data, here, item, self._told)
+
+    def _tick(self, data: bytes, at: Position) -> None:
+        self._number += 1
+        self._at = at
+        self._newest = Frame.of(self._number, TICK, data, at)
 
     def _keep(self, frame: Frame) -> None:
         self._kept.append(frame)
@@ -121,32 +113,45 @@ class Broadcast:
         while len(self._kept) > self._kept_most or self._kept_bytes > self._kept_bytes_most:
             gone = self._kept.popleft()
             self._kept_bytes -= len(gone.data)
-            self._lost = gone.number
+            assert gone.item is not None
+            self._from = positions.moved(self._from, gone.item.source, gone.item.after)
 
     def join(self, last_event_id: str | None) -> Client:
         """A new listener, with what it missed since that id and the newest tick laid down for it."""
-        client = Client()
-        if last_event_id:
-            since = self._since(last_event_id)
-            if since is None:
-                reason = msgspec.json.encode({"reason": "what came since then is no longer kept"})
-                client.offer(Frame(0, RESET, format_sse_event(data_str=reason.decode(), event=RESET)))
-            else:
-                for frame in self._kept:
-                    if frame.number > since:
-                        client.news.append(frame)
-        if self._newest is not None:
-            client.offer(self._newest)
+        client = Client(last_event_id or None)
+        if self._at is not None:
+            self._welcome(client)
         self._clients.add(client)
         return client
 
-    def _since(self, last_event_id: str) -> int | None:
-        """The number in an id, if everything after it is still here."""
-        boot, _, number = last_event_id.partition("-")
-        if boot != self._boot or not (number.isascii() and number.isdigit()) or len(number) > 15:
-            return None
-        since = int(number)
-        return since if self._lost <= since <= self._number else None
+    def _welcome(self, client: Client) -> None:
+        """Lay down what one missed who comes back, and the newest tick."""
+        came_with, client.came_with = client.came_with, None
+        if came_with is not None:
+            stands = positions.parse(came_with)
+            if (why := self._out_of_reach(stands)) is not None:
+                client.reset(why)
+            else:
+                assert stands is not None
+                client.catch_up(stands, self._missed(stands))
+        if self._newest is not None:
+            client.offer(self._newest)
+
+    def _out_of_reach(self, stands: Position | None) -> str | None:
+        """Why one who stands there cannot be given what it missed."""
+        assert self._at is not None
+        if stands is None or len(stands) != len(self._at) or positions.far_ahead(stands, self._at):
+            return UNKNOWN
+        return None if positions.holds(stands, self._from) else TOO_OLD
+
+    def _missed(self, stands: Position) -> list[Frame]:
+        """What was kept since, and perhaps more."""
+        found = []
+        for frame in reversed(self._kept):
+            if positions.holds(stands, frame.told):  # and all before it
+                break
+            found.append(frame)
+        return found[::-1]
 
     def leave(self, client: Client) -> None:
         """Forget a listener."""
@@ -166,9 +171,10 @@ async def wire(broadcast: Broadcast, last_event_id: str | None) -> AsyncIterator
         while not client.slow:
             if not await client.wait(HEARTBEAT_SECONDS):
                 yield KEEPALIVE_COMMENT
+            closing = client.closed
             for frame in client.take():
                 yield frame.data
-            if client.closed:
+            if closing:
                 return
         log.warning("a stream was ended: its client does not keep up", queued=QUEUED)
     finally:

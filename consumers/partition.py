@@ -268,9 +268,9 @@ class Partition:
         )
 
     def _latest(self) -> datetime:
-        """The latest that it may be: of a clock that was set back, and of what this partition has known before."""
+        """The latest that it may be: by the clocks that were seen, and by what this partition has known before."""
         known = self._time.now if self._time is not None else None
-        wall = self._shared.wall.never_back()
+        wall = self._shared.wall.latest()
         return wall if known is None else max(wall, known)
 
     # --- folding ---

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import RLock
 from typing import Any, Final
 
@@ -36,9 +37,10 @@ log = structlog.get_logger()
 RATE_SPAN: Final = timedelta(seconds=10)
 LOCK_SECONDS: Final = 0.002
 
-OnDelta = Callable[[int, Delta], None]
+OnDelta = Callable[[int, int, Delta], None]  # partition, number of the delta, its tables
 OnRestored = Callable[[int, State], None]
-OnAlert = Callable[[Row], None]
+OnAlert = Callable[[int, Row], None]  # offset, transition
+OnReread = Callable[[int | None, int, int], None]  # partition, or None for alerts; numbers from, to before
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Rate:
 
 
 class Replica:
-    """See the module. `run` it; callbacks are called in the event loop."""
+    """See the module. `run` it; callbacks are called in the event loop, those of history in a thread."""
 
     def __init__(self, settings: Settings, *, alerts: bool = True) -> None:
         self._settings = settings
@@ -77,8 +79,10 @@ class Replica:
         self.rate = Rate()
         self.health = RoleHealth("replica")
         self.on_delta: list[OnDelta] = []  # tables of each applied delta or beat
+        self.on_history: list[OnDelta] = []  # each delta of those that a state is made of, before it is
         self.on_restored: list[OnRestored] = []  # a partition's state was made anew
         self.on_alert: list[OnAlert] = []  # each transition, from the beginning of the topic
+        self.on_reread: list[OnReread] = []  # deltas that history is about to tell, alerts that were told
 
     @property
     def caught_up(self) -> bool:
@@ -130,8 +134,9 @@ class Replica:
                 batch = await tail.take()
                 for record in batch.get(alerts, ()):
                     self._take_alert(record)
-                if self._with_alerts and not self._alerts_read:
-                    self._alerts_read = await tail.at_end(alerts)
+                if self._with_alerts and not self._alerts_read and await tail.at_end(alerts):
+                    self._reread(None, 0, await tail.position(alerts))
+                    self._alerts_read = True
                 for tp in where:
                     records = batch.get(tp, ())
                     if tp.partition not in halted:
@@ -154,7 +159,8 @@ class Replica:
             if known.settled and (sealing := await asyncio.to_thread(prepared, known.state)) is not None:
                 await self._alone(sealing.do)
             if settle:
-                await asyncio.to_thread(known.settle)
+                self._reread(known.partition, known.held_by_all + 1, known.top + 1)
+                await asyncio.to_thread(known.settle, partial(self._history, known.partition))
                 self._restored(known)
         except DeltaMissing as error:
             # Compaction was faster than this reader: what it took away is in the slices.
@@ -177,7 +183,7 @@ class Replica:
             if delta is not None:
                 self._count(delta)
                 for tell in self.on_delta:
-                    tell(known.partition, delta)
+                    tell(known.partition, known.number, delta)
 
         await self._alone(read)
         await asyncio.sleep(0)
@@ -190,6 +196,14 @@ class Replica:
             change()
         finally:
             self._lock.release()
+
+    def _reread(self, partition: int | None, begin: int, end: int) -> None:
+        for tell in self.on_reread:
+            tell(partition, begin, end)
+
+    def _history(self, partition: int, number: int, delta: Delta) -> None:
+        for tell in self.on_history:
+            tell(partition, number, delta)
 
     def _restored(self, known: StateLog) -> None:
         self.states[known.partition] = known.state
@@ -210,7 +224,7 @@ class Replica:
             return
         if told is not None:
             for tell in self.on_alert:
-                tell(told)
+                tell(record.offset, told)
 
     def _report(self, tail: Tail, halted: Mapping[int, str]) -> None:
         if halted:

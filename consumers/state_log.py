@@ -6,7 +6,7 @@ in pieces (it does not count), and deltas that every slice holds may be there or
 is damage, never passed over; a damaged record that another one of its key replaced is not needed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -19,6 +19,8 @@ from consumers.changelog import READING, FrameDamaged, FrameError, Header, Kind,
 from monitor.state import SLICES, VERDICT_KEYS, Delta, State, only_slices
 
 ALL_SLICES: Final = frozenset(range(SLICES))
+Look = Callable[[int, Mapping[str, pl.DataFrame]], None]  # number of a delta, its tables
+
 _REMOVING: Final = frozenset({"archived", "holes"})  # tables that take rows of earlier deltas out of other tables
 
 
@@ -106,21 +108,24 @@ class StateLog:
             self._waiting[frame.head.number] = frame
         return None
 
-    def settle(self) -> None:
-        """Make the state of all that was read. Raises FrameDamaged, NewerFormat."""
-        for tables in self.frames():
+    def settle(self, look: Look | None = None) -> None:
+        """Make the state of all that was read. Raises FrameDamaged, NewerFormat.
+
+        :param look: is shown each of the deltas that are not in all slices, in their order
+        """
+        for tables in self.frames(look):
             self._apply(tables)
-        self.number, self.settled = self._top, True
+        self.number, self.settled = self.top, True
         self._waiting, self._newest_slices, self._beat, self._parts = {}, {}, None, {}
 
-    def frames(self) -> Iterator[Delta]:
+    def frames(self, look: Look | None = None) -> Iterator[Delta]:
         """All that was read and is not settled, as deltas: applied in their order they make the state.
 
         Raises FrameDamaged, NewerFormat.
         """
         for error in self._damage.values():
             raise error
-        least, top = self.held_by_all, self._top
+        least, top = self.held_by_all, self.top
         missing = [n for n in range(least + 1, top + 1) if n not in self._waiting]
         if missing:
             raise FrameDamaged(
@@ -132,7 +137,7 @@ class StateLog:
         for frame in self._newest_slices.values():
             yield frame.tables()
         for lacking, group in groupby(range(least + 1, top + 1), self._slices_before):
-            for deltas in _runs(self._waiting[n].tables() for n in group):
+            for deltas in _runs(self._seen(n, look) for n in group):
                 yield _cut(together(deltas), lacking)
         if self._beat is not None and self._beat.head.number == top:
             yield self._beat.tables()
@@ -143,10 +148,16 @@ class StateLog:
         return min((self.slices[i].number if i in self.slices else 0) for i in range(SLICES))
 
     @property
-    def _top(self) -> int:
-        """Number of the last delta."""
+    def top(self) -> int:
+        """Number of the last delta that was read; until settled."""
         top = max([self.held_by_all, *self._waiting, *(s.number for s in self.slices.values())])
         return top if self._beat is None else max(top, self._beat.head.number)
+
+    def _seen(self, number: int, look: Look | None) -> Mapping[str, pl.DataFrame]:
+        tables = self._waiting[number].tables()
+        if look is not None:
+            look(number, tables)
+        return tables
 
     def _slices_before(self, number: int) -> frozenset[int]:
         """The slices that lack that delta."""

@@ -15,8 +15,9 @@ from monitor.names import Topic
 log = structlog.get_logger()
 
 _NEVER: Final = {"retention.ms": "-1"}
-# While a partition lags, `now` goes by record timestamps too: the broker's, since a producer's clock may be ahead.
+# The broker's clock and not the producer's, which may be ahead: while a partition lags `now` goes by it, too.
 _APPENDED: Final = {"message.timestamp.type": "LogAppendTime"}
+_SHORT: Final = {"retention.ms": "3600000", "segment.ms": "3600000"}
 _COMPACTED: Final = {"cleanup.policy": "compact"}
 _LARGE: Final = {"max.message.bytes": str(16 * 1024 * 1024)}  # an event of 1 MB fits with what is said of it
 # Deltas are tombstoned by the minute: a small dirty share and short segments keep what must be restored short.
@@ -30,6 +31,7 @@ CONFIGS: Final[Mapping[Topic, Mapping[str, str]]] = {
     Topic.ALERTS: _COMPACTED,
     Topic.REJECTED: _LARGE | _NEVER,  # what was refused on arrival nobody could find out again
     Topic.VERIFIED: _COMPACTED,
+    Topic.CLOCK: _APPENDED | _SHORT,
     Topic.JUDGE: {},
 }
 LIKE_EVENTS: Final = (Topic.STATE, Topic.VERDICTS, Topic.REJECTED)  # partition p belongs to partition p of the events

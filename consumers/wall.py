@@ -1,15 +1,15 @@
-"""The wall clock of a machine, which somebody may set back."""
+"""The wall clock of a machine, which somebody may have set wrong, or may set back."""
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 class Wall:
-    """What the clock shows, and what it would show had it never been set back since this began.
+    """What the clock shows, and the latest that it may be by all that was ever shown: by it, and by a broker's clock.
 
     The second decides what is refused as of the future: a clock that is an hour slow must not refuse an hour's
-    events. It does not decide `now`, which waits until the clock is there again: nothing ripens by a guess.
+    events. It does not decide `now`, which waits until the clock is there, too: nothing ripens by a guess.
     """
 
     def __init__(
@@ -26,10 +26,16 @@ class Wall:
         self._most = max(self._most, self._offset(shown))
         return shown
 
-    def never_back(self) -> datetime:
-        """What it would show."""
+    def latest(self) -> datetime:
+        """The latest that it may be."""
         self()
         return datetime.fromtimestamp(self._most + self._steady(), UTC)
+
+    def told(self, instant: datetime) -> timedelta:
+        """Another clock has just shown that: by how much it is ahead of this one."""
+        shown = self()
+        self._most = max(self._most, self._offset(instant))
+        return instant - shown
 
     def _offset(self, shown: datetime) -> float:
         return shown.timestamp() - self._steady()

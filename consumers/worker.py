@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from consumers import slots, topics
 from consumers.assignment import Assignor, Held
 from consumers.batches import in_batches
+from consumers.broker_clock import compare
 from consumers.client import HEARTBEAT_SECONDS, Pauses, consumer, persist, said, started
 from consumers.follow import ANSWER_SECONDS, stopped
 from consumers.health import PartitionHealth, RoleHealth, Status
@@ -114,6 +115,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         """Be a member until `stop`, or until a failure that needs a new membership, which is raised."""
         self._health.set(Status.STARTING, f"the worker connects to Kafka at {self._kafka.bootstrap}")
         self._count = await topics.ensure(self._kafka, self._tell)
+        await persist("looking at its clock", self._kafka, lambda: compare(self._kafka, self._wall), self._tell)
         async with AsyncExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="fold"))
             group = in_batches(await self._client(stack, group_id=self._kafka.group, **self._member()))

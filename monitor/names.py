@@ -253,6 +253,7 @@ class Topic(StrEnum):
     ALERTS = "alerts"
     REJECTED = "rejected"
     VERIFIED = "verified"  # what `sqm verify` found last
+    CLOCK = "clock"  # written for the time that the broker stamps it with, read by nobody
     JUDGE = "judge"  # one partition, empty: its assignment elects the active judge
 
 

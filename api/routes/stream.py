@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response, StreamingResponse
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.context import Here
 from api.problems import Problem, responses
@@ -17,10 +17,18 @@ from api.routes.recent import ChartPoint
 from api.routes.services import Service
 from api.routes.slas import Sla
 from api.routes.verdicts import Verdict
-from api.shapes import Instant, NoParameters, Ratio, Shape
+from api.shapes import Instant, Ratio, Shape
 from api.stream import MOST_CLIENTS, StreamResponse, wire
 
 router = APIRouter(prefix="/v1", tags=["stream"])
+
+
+class StreamQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    last_event_id: str | None = Field(
+        default=None, description="As the header `Last-Event-ID`, which goes first, for clients that cannot send it."
+    )
 
 
 class PolicyInForce(Shape):
@@ -50,7 +58,9 @@ class Tick(Shape):
     indicators: list[IndicatorRow] = Field(description="Total and each service, over the windows 1h and 1d.")
     clocks_next: list[RunningClock] = Field(description="The 20 running clocks with the least time left.")
     alerts: list[Alert] = Field(description="Firing alerts, and the newest that ended; at most 50.")
-    verdicts_omitted: int = Field(description="Verdicts since the tick before that were too many to be sent.")
+    verdicts_omitted: int = Field(
+        description="Verdicts since the tick before that are not sent, as too many came at once: breaches go first."
+    )
     policy: PolicyInForce
     point: ChartPoint
 
@@ -76,7 +86,7 @@ _SAID: dict[int | str, dict[str, Any]] = {
                         },
                     },
                 },
-                "example": 'event: alert\ndata: {"id": "…", "state": "firing"}\nid: 5f3a9c01-42\n\n',
+                "example": 'id: 42-1207-1198.3\nevent: alert\ndata: {"id": "…", "state": "firing"}\n\n',
             }
         },
     }
@@ -92,16 +102,16 @@ SHAPES = (Tick, Alert, Verdict)  # of `data`, for the OpenAPI components
 )
 async def stream(
     here: Here,
-    _: Annotated[NoParameters, Query()],
+    query: Annotated[StreamQuery, Query()],
     last_event_id: Annotated[str | None, Header(description="`id` of the last event that was taken.")] = None,
 ) -> Response:
     """A `tick` about once a second holds everything shown; `alert` and `verdict` are sent as they happen.
 
-    With `Last-Event-ID` the alerts and verdicts since that event come first. Where they are no longer kept, a `reset`
-    comes instead. Lines that begin with a colon keep the connection alive.
+    With `Last-Event-ID` the alerts and verdicts since that event come first, each once, also where another server, or
+    this one before its restart, sent it. Where they are no longer kept, a `reset` comes instead, which says why. Lines
+    that begin with a colon keep the connection alive.
     """
     if here.stream.clients >= MOST_CLIENTS:
         raise Problem("busy", f"{here.stream.clients} streams are open already", headers={"Retry-After": "10"})
-    return StreamResponse(
-        wire(here.stream, last_event_id), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    )
+    body = wire(here.stream, last_event_id or query.last_event_id)
+    return StreamResponse(body, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})

@@ -10,6 +10,7 @@ import pytest
 
 from api import stream
 from api.context import Context
+from api.positions import parse
 from api.routes import stream as route
 from api.ticker import Ticker
 from tests.api.serving import served
@@ -20,11 +21,12 @@ Event = dict[str, str]
 
 
 @asynccontextmanager
-async def listening(address: str, **headers: str) -> AsyncIterator[AsyncIterator[Event]]:
+async def listening(address: str, since: str = "", **headers: str) -> AsyncIterator[AsyncIterator[Event]]:
     """Events of the stream, each as its fields."""
+    given = {"last_event_id": since} if since else {}
     async with (
         httpx2.AsyncClient(timeout=30) as client,
-        client.stream("GET", f"{address}/v1/stream", headers=headers) as answer,
+        client.stream("GET", f"{address}/v1/stream", params=given, headers=headers) as answer,
     ):
         assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert answer.headers["x-accel-buffering"] == "no"
@@ -62,7 +64,7 @@ async def test_a_client_gets_ticks_and_alerts_as_they_happen(world: tuple[str, C
     address, _, ticker, replica = world
     async with listening(address) as events:
         assert (await anext(events))["event"] == "tick"
-        replica.on_alert[0](alert())
+        replica.judge(alert())
         await ticker.tick()
         assert [(await anext(events))["event"] for _ in range(2)] == ["alert", "tick"]
 
@@ -74,19 +76,32 @@ async def test_who_comes_back_with_the_last_id_gets_what_it_missed(
     async with listening(address) as events:
         last = (await anext(events))["id"]
     await clients(here, 0)
-    replica.on_alert[0](alert())
+    replica.judge(alert())
     await ticker.tick()
     await ticker.tick()
     async with listening(address, **{"Last-Event-ID": last}) as events:
         assert [(await anext(events))["event"] for _ in range(2)] == ["alert", "tick"]
 
 
-async def test_an_id_of_another_process_begins_with_a_reset(world: tuple[str, Context, Ticker, Replica]) -> None:
+async def test_an_id_from_elsewhere_begins_with_a_reset(world: tuple[str, Context, Ticker, Replica]) -> None:
     address, *_ = world
-    async with listening(address, **{"Last-Event-ID": "00000000-7"}) as events:
+    async with listening(address, **{"Last-Event-ID": "5f3a9c01-7"}) as events:
         reset, tick = [await anext(events) for _ in range(2)]
     assert (reset["event"], tick["event"]) == ("reset", "tick")
+    assert "the id is not of these topics" in reset["data"]
     assert "id" not in reset
+
+
+async def test_who_cannot_send_the_header_names_the_id_in_the_address(
+    world: tuple[str, Context, Ticker, Replica],
+) -> None:
+    address, _, ticker, replica = world
+    async with listening(address) as events:
+        last = (await anext(events))["id"]
+    replica.judge(alert())
+    await ticker.tick()
+    async with listening(address, since=last) as events:
+        assert [(await anext(events))["event"] for _ in range(2)] == ["alert", "tick"]
 
 
 async def test_a_client_that_reads_nothing_is_cut_off_and_others_go_on(
@@ -100,11 +115,11 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_others_go_on(
         deaf.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
         await clients(here, 1)
         async with listening(address) as events:
-            await anext(events)
+            last = (await anext(events))["id"]
             await clients(here, 2)
             async with asyncio.timeout(30):
                 while here.stream.clients == 2:
-                    here.stream.publish(stream.TICK, b'"' + b"x" * 1_000_000 + b'"')
+                    here.stream.publish([], b'"' + b"x" * 1_000_000 + b'"', parse(last) or ())
                     assert len((await anext(events))["data"]) > 1000
             await ticker.tick()
             while '"tick"' not in (await anext(events))["data"]:

@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.context import Context
+from api.listener import Frame
 from api.routes.stream import Tick
-from api.stream import Frame
 from api.ticker import Ticker
 from monitor.frames import ALERTS
 from tests.api.world import NOON, Replica, context, event, lives, policies
@@ -105,16 +105,15 @@ async def test_alerts_are_news_once_also_when_the_topic_is_read_again(replica: R
     client.take()
 
     async def told(*rows: dict[str, Any]) -> list[tuple[str, str]]:
-        for row in rows:
-            for tell in replica.on_alert:
-                tell(row)
+        replica.judge(*rows)
         await ticker.tick()
         return [(data["id"], data["state"]) for name, data in events(client.take()) if name == "alert"]
 
     assert await told(alert()) == [("a1", "firing")]
+    replica.transitions = 0  # it is read again
     assert await told(alert()) == []
     assert await told(alert("resolved", 5, ended=NOON + timedelta(minutes=5))) == [("a1", "resolved")]
-    assert await told(alert(minutes=9), alert("resolved", 10)) == [("a1", "resolved")]
+    assert await told(alert(minutes=9), alert("resolved", 10)) == [("a1", "firing"), ("a1", "resolved")]
 
 
 async def test_what_came_before_the_first_tick_is_no_news() -> None:
@@ -122,8 +121,7 @@ async def test_what_came_before_the_first_tick_is_no_news() -> None:
     here = context(replica)
     ticker = Ticker(here, wall=lambda: NOON)
     client = here.stream.join(None)
-    for tell in replica.on_alert:
-        tell(alert())
+    replica.judge(alert())
     replica.fold(lives(), NOON)
     await ticker.tick()
     assert [name for name, _ in events(client.take())] == ["tick"]
@@ -152,6 +150,39 @@ async def test_a_tick_that_fails_is_said_and_the_next_one_tries_again(replica: R
     replica.states = whole
     await ticker.tick()
     assert here.troubles() == {}
+
+
+async def test_news_of_a_tick_that_fails_are_told_by_the_next(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, ticker = await ticking(replica)
+    client = here.stream.join(None)
+    replica.judge(alert())
+    with monkeypatch.context() as broken, capture_logs():
+        broken.setattr("api.ticker.transition_items", None)
+        await ticker.tick()
+    replica.judge(alert("resolved", 5))
+    await ticker.tick()
+    found = [(name, data.get("state")) for name, data in events(client.take())]
+    assert found == [("alert", "firing"), ("alert", "resolved"), ("tick", None)]
+
+
+async def test_another_server_goes_on_where_this_one_ended() -> None:
+    replicas = [Replica(policies()) for _ in range(2)]
+    (here, ticker), (there, later) = [(made := context(each), Ticker(made, wall=lambda: NOON)) for each in replicas]
+    for each in replicas:
+        each.fold(lives(), NOON)
+    await ticker.tick()
+    client = here.stream.join(None)
+    last = client.take()[-1].data.splitlines()[0].removeprefix(b"id: ").decode()
+    for each in replicas:
+        each.fold([event("INC-100", "opened", NOON - timedelta(hours=5), service="web")], NOON)
+        each.judge(alert(), alert("resolved", 10))
+    await ticker.tick()
+    await later.tick()
+    news = events(client.take())
+    assert [name for name, _ in news] == ["verdict", "alert", "alert", "tick"]
+    assert events(there.stream.join(last).take())[:3] == news[:3]
 
 
 async def test_while_the_state_is_restored_nothing_is_sent(replica: Replica) -> None:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from api.context import Context
+from consumers.alerts_log import Row
 from consumers.decode import decode
 from consumers.policies import FixedPolicies
-from consumers.replica import OnAlert, OnDelta, Rate
+from consumers.replica import OnAlert, OnDelta, OnReread, OnRestored, Rate
 from consumers.settings import load as load_settings
 from consumers.verify.record import Named, Verified
 from monitor import engine
@@ -92,7 +93,12 @@ class Replica:
     halts: dict[int, str] = field(default_factory=dict)
     rate: Rate = field(default_factory=Rate)
     on_delta: list[OnDelta] = field(default_factory=list)
+    on_history: list[OnDelta] = field(default_factory=list)
+    on_restored: list[OnRestored] = field(default_factory=list)
     on_alert: list[OnAlert] = field(default_factory=list)
+    on_reread: list[OnReread] = field(default_factory=list)
+    deltas: dict[int, int] = field(default_factory=dict)  # how many there were, by partition
+    transitions: int = 0
 
     @contextmanager
     def reading(self) -> Iterator[Mapping[int, State]]:
@@ -116,8 +122,16 @@ class Replica:
                 offsets={"sqm.events": first + len(share)},
             )
             state.apply(step.delta)
+            self.deltas[partition] = self.deltas.get(partition, 0) + 1
             for tell in self.on_delta:
-                tell(partition, step.delta)
+                tell(partition, self.deltas[partition], step.delta)
+
+    def judge(self, *alerts: Row) -> None:
+        """Let alerts make these transitions."""
+        for row in alerts:
+            for tell in self.on_alert:
+                tell(self.transitions, row)
+            self.transitions += 1
 
 
 def lives(now: datetime = NOON, count: int = 24) -> list[dict[str, Any] | bytes]:

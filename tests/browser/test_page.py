@@ -79,8 +79,7 @@ class World:
         rows = pl.DataFrame([alert(**row)], schema=dict(ALERTS), orient="row")
         known = self.replica.alerts.filter(pl.col("id") != rows["id"][0])
         self.replica.alerts = pl.concat([known, rows])
-        for tell in self.replica.on_alert:
-            tell(rows.row(0, named=True))
+        self.replica.judge(rows.row(0, named=True))
 
     async def tick(self) -> None:
         await self._ticker.run()

@@ -1,4 +1,4 @@
-"""A clock that somebody sets: what it shows, and what it would show had nobody set it back."""
+"""A clock that somebody sets: what it shows, and the latest that it may be."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,8 +19,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("wrong", "shown", "never_back"), CASES.values(), ids=CASES)
-def test_what_it_would_show_had_it_never_been_set_back(wrong: dict[int, int], shown: int, never_back: int) -> None:
+@pytest.mark.parametrize(("wrong", "shown", "latest"), CASES.values(), ids=CASES)
+def test_what_it_would_show_had_it_never_been_set_back(wrong: dict[int, int], shown: int, latest: int) -> None:
     passed = 0
 
     def show() -> datetime:
@@ -30,7 +30,24 @@ def test_what_it_would_show_had_it_never_been_set_back(wrong: dict[int, int], sh
     wall = Wall(show, steady=lambda: passed * 60.0)
     for passed in range(40):  # noqa: B007 - `show` reads it
         wall()
-    assert (wall(), wall.never_back()) == (
+    assert (wall(), wall.latest()) == (
         NOON + timedelta(minutes=39 + shown),
-        NOON + timedelta(minutes=39 + never_back),
+        NOON + timedelta(minutes=39 + latest),
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "broker", "latest"),
+    [(-10, 0, 0), (0, 0, 0), (10, 0, 10), (-10, 3, 3), (0, -60, 0)],
+    ids=["started slow", "right", "ahead", "the broker is ahead", "the broker is behind"],
+)
+def test_a_clock_that_was_slow_from_the_start_is_told_by_the_brokers(wrong: int, broker: int, latest: int) -> None:
+    passed = 0
+
+    def at(minutes: int) -> datetime:
+        return NOON + timedelta(minutes=minutes)
+
+    wall = Wall(lambda: at(passed + wrong), steady=lambda: passed * 60.0)
+    assert wall.told(at(broker)) == timedelta(minutes=broker - wrong)
+    passed = 30
+    assert (wall(), wall.latest()) == (at(30 + wrong), at(30 + latest))

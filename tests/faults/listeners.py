@@ -1,10 +1,13 @@
 """Clients of the API's stream that come back with the last id whenever they are cut off."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+
+from api.positions import Position, parse
 
 RETRY_SECONDS: Final = 0.2
 LONGEST_LINE: Final = 2**24
@@ -12,23 +15,20 @@ LONGEST_LINE: Final = 2**24
 
 @dataclass
 class Listener:
-    """One of them. It forgets what it heard of another process of the API."""
+    """One of them."""
 
     port: int
+    begin: Position | None = None  # of the first event
     last: str = ""  # the newest id
     resets: int = 0
     ticks: int = 0
-    news: list[tuple[int, str]] = field(default_factory=list)  # number and data, of alerts and verdicts
+    news: list[dict[str, Any]] = field(default_factory=list)  # alerts and verdicts
     _writer: asyncio.StreamWriter | None = None
 
     @property
-    def number(self) -> int:
-        """Of the newest event."""
-        return int(self.last.partition("-")[2] or 0)
-
-    def heard(self, after: int, until: int) -> list[tuple[int, str]]:
-        """News between these numbers, in the order in which they came."""
-        return [news for news in self.news if after < news[0] <= until]
+    def stands(self) -> Position | None:
+        """Where it has come."""
+        return parse(self.last)
 
     def cut(self) -> None:
         """Lose the connection."""
@@ -63,16 +63,15 @@ class Listener:
             self._writer.transport.abort()
 
     def _take(self, event: dict[str, str]) -> None:
-        kind = event.get("event")
-        if kind == "reset":
-            self.resets += 1
-            self.last, self.news = "", []
-            return
         self.last = event.get("id", self.last)
-        if kind == "tick":
-            self.ticks += 1
-        elif kind is not None:
-            self.news.append((self.number, event["data"]))
+        match event.get("event"):
+            case "reset":
+                self.resets += 1
+            case "tick":
+                self.begin = self.begin or self.stands
+                self.ticks += 1
+            case "alert" | "verdict":
+                self.news.append(json.loads(event["data"]))
 
 
 @asynccontextmanager

@@ -8,15 +8,19 @@ from typing import Final
 
 import httpx2
 
+from api.news import News, Told
+from api.positions import ALERTS, Mark
 from consumers.broker import free_ports
 from consumers.judge import Judge
 from consumers.policies import FixedPolicies
+from consumers.settings import Settings, load
 from tests.faults.listeners import RETRY_SECONDS, Listener, listening
 from tests.faults.roles import role
-from tests.faults.scene import PATIENCE, Scene
+from tests.faults.scene import PARTITIONS, PATIENCE, Scene
 from tests.kafka.traffic import running, until, working
 
 LISTENERS: Final = 200
+SHOWN: Final = ("case", "clock", "cycle", "outcome", "change")  # of a verdict
 CUTS: Final = 3  # of a quarter of them
 
 
@@ -38,45 +42,75 @@ async def the_judge_is_killed_while_telling(scene: Scene) -> None:
 
 
 async def the_api_is_killed_under_its_listeners(scene: Scene) -> None:
-    """Some listeners are cut off and miss nothing; then all are, as the API dies, and are told to begin anew."""
-    port, _ = free_ports()
-    own = scene.settings.api.model_copy(update={"port": port})
-    api = scene.settings.model_copy(update={"api": own})
-    listeners = [Listener(port) for _ in range(LISTENERS)]
-    async with working(scene.hurt, scene.policies), listening(listeners):
-        for number in range(scene.length.rounds):
-            async with role("api", api, scene.folder) as process:
-                await _nothing_is_missed(scene, listeners)
-                assert all(each.resets == number for each in listeners)
+    """Some listeners are cut off, then one of two APIs dies under the rest of its own: they go on at either."""
+    ports = free_ports()
+    everything = News()  # as it was told to the replica of the test, which nothing happens to
+    scene.replica.on_reread.append(everything.on_reread)
+    scene.replica.on_delta.append(everything.on_delta)
+    scene.replica.on_alert.append(everything.on_alert)
+    listeners = [Listener(ports[n % 2]) for n in range(LISTENERS)]
+    # Deltas stay readable for as long as they do where nobody has made snapshots more frequent.
+    often = scene.hurt.worker.model_copy(update={"snapshot_deltas": load().worker.snapshot_deltas})
+    async with (
+        working(scene.hurt.model_copy(update={"worker": often}), scene.policies),
+        role("api", _at(scene, ports[1]), scene.folder),
+        listening(listeners),
+    ):
+        await _all_listen(scene, listeners[1::2])
+        for _ in range(scene.length.rounds):
+            async with role("api", _at(scene, ports[0]), scene.folder) as process, scene.sending():
+                await _all_listen(scene, listeners)
+                for _ in range(CUTS):
+                    await scene.progress()
+                    for each in scene.draw.sample(listeners, LISTENERS // 4):
+                        each.cut()
+                await scene.progress()
                 process.send(signal.SIGKILL)
                 await process.ended_by(signal.SIGKILL)
-        async with role("api", api, scene.folder):
-            await _nothing_is_missed(scene, listeners)
-            assert all(each.resets == scene.length.rounds for each in listeners)
+                for each in scene.draw.sample(listeners, LISTENERS // 2):
+                    each.port = scene.draw.choice(ports)
+                await scene.progress()
+        async with role("api", _at(scene, ports[0]), scene.folder):
             await scene.the_end()
+            await _everything_was_heard_once(scene, listeners, everything.take(PARTITIONS))
             async with asyncio.timeout(PATIENCE):
-                while await _alerts_shown(port) != set(scene.replica.alert_log.entries):  # noqa: ASYNC110
+                while await _alerts_shown(ports[0]) != set(scene.replica.alert_log.entries):  # noqa: ASYNC110
                     await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _nothing_is_missed(scene: Scene, listeners: Sequence[Listener]) -> None:
-    """All listeners hear the same news, also those that are cut off now and then."""
+def _at(scene: Scene, port: int) -> Settings:
+    own = scene.settings.api.model_copy(update={"port": port})
+    return scene.settings.model_copy(update={"api": own})
+
+
+async def _all_listen(scene: Scene, listeners: Sequence[Listener]) -> None:
     for each in listeners:
         each.ticks = 0
-    await until(lambda: all(each.ticks for each in listeners), what=scene.said)
-    ticks = [each.ticks for each in listeners]
-    await until(lambda: all(each.ticks > n for each, n in zip(listeners, ticks, strict=True)), what=scene.said)
-    begin = max(each.number for each in listeners)  # all were there before that
-    async with scene.sending():
-        for _ in range(CUTS):
-            await scene.progress()
-            for each in scene.draw.sample(listeners, LISTENERS // 4):
-                each.cut()
-        await until(lambda: any(each.heard(begin, each.number) for each in listeners), what=scene.said)
-    end = max(each.number for each in listeners)
-    await until(lambda: all(each.number >= end for each in listeners), what=scene.said)
-    heard = Counter(tuple(each.heard(begin, end)) for each in listeners)
-    assert len(heard) == 1, f"{[(n, len(news)) for news, n in heard.items()]} listeners heard so many news"
+    await until(lambda: all(each.ticks for each in listeners), PATIENCE, scene.said)
+
+
+async def _everything_was_heard_once(scene: Scene, listeners: Sequence[Listener], told: Told) -> None:
+    """Whatever became of its connections, each listener heard all that was told since its first tick, and once."""
+    await until(lambda: all(each.stands == told.end for each in listeners), PATIENCE, scene.said)
+    assert [each.resets for each in listeners] == [0] * len(listeners)
+    happened = [
+        (delta.partition + 1, Mark(delta.number, n), tuple(str(row[name]) for name in SHOWN))
+        for delta in told.verdicts
+        for n, row in enumerate(delta.rows.iter_rows(named=True))
+    ] + [(ALERTS, Mark(offset), (row["id"], row["state"])) for offset, row in told.alerts]
+    for each in listeners:
+        begin = each.begin
+        assert begin is not None
+        must = Counter(shown for source, mark, shown in happened if mark >= begin[source])
+        heard = Counter(
+            tuple(str(item[name]) for name in SHOWN)
+            if "clock" in item and "cycle" in item
+            else (item["id"], item["state"])
+            for item in each.news
+        )
+        assert heard == must, f"missed: {must - heard}, too many: {heard - must}"
+    assert told.verdicts, "no verdict was told"
+    assert told.alerts, "no alert was told"
 
 
 async def _alerts_shown(port: int) -> set[str]:

@@ -13,6 +13,7 @@ from tests.faults.scene import PARTITIONS, Scene
 from tests.kafka.traffic import event, figures, read_so_far, until
 
 APART: Final = timedelta(minutes=3)
+SLOW: Final = timedelta(minutes=10)
 BACK: Final = timedelta(hours=1)
 PAUSE: Final = 0.05  # seconds between two cases
 AT_ONCE: Final = 20  # cases that wait for their answer
@@ -21,9 +22,17 @@ AT_ONCE: Final = 20  # cases that wait for their answer
 async def clocks_are_wrong(scene: Scene) -> None:
     """One worker is three minutes ahead, one as much behind; then both clocks are set back by an hour for a while.
 
-    Who is ahead breaches cases that are answered in time, and has to take that back. Nothing is refused as of the
-    future: a clock that was set back knows better.
+    Before, the only one there is was started ten minutes slow, twice what an event may be ahead. Who is ahead breaches
+    cases that are answered in time, and has to take that back. Nothing is refused as of the future: a clock that was
+    set back knows better, and so does the broker's.
     """
+    slow = scene.folder / "slow"
+    _set(slow, -SLOW)
+    async with scene.worker(clock=slow) as alone:
+        await alone.until_said("restored")
+        await _live(scene, "slow")
+        await scene.caught_up()
+    assert "the clocks of this machine and of Kafka are apart" in alone.said()
     ahead, behind = scene.folder / "ahead", scene.folder / "behind"
     shifts = [(ahead, APART), (behind, -APART)]
     for file, shift in shifts:

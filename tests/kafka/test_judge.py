@@ -264,7 +264,7 @@ async def test_a_backlog_is_worked_off_without_old_news_being_told_or_anything_t
     fixed = FixedPolicies(policies)
     replica = Replica(settings)
     records: list[tuple[str, str]] = []
-    replica.on_alert.append(lambda row: records.append((row["id"], row["state"])))
+    replica.on_alert.append(lambda _, row: records.append((row["id"], row["state"])))
 
     def read() -> int:
         return sum(state.ledger().get("read", 0) for state in replica.states.values())

@@ -6,6 +6,7 @@ import threading
 import pytest
 from aiokafka import TopicPartition
 
+from api.news import published
 from consumers import topics
 from consumers.client import producer, started
 from consumers.follow import Tail
@@ -62,7 +63,7 @@ async def test_every_delta_is_told_once_and_adds_up_to_the_state(own: Settings) 
         assert state.now is None
         made[partition] = State()
 
-    def on_delta(partition: int, delta: Delta) -> None:
+    def on_delta(partition: int, number: int, delta: Delta) -> None:
         made[partition].apply(delta)
         told.append(partition)
 
@@ -93,6 +94,34 @@ async def test_a_replica_that_comes_later_sees_the_same_with_deltas_tombstoned(o
     async with replicated(own) as late:
         await until(lambda: late.caught_up)
         assert figures(late.states) == figures(replica.states)
+
+
+async def test_who_reads_the_deltas_later_is_told_the_same_of_those_that_are_left(own: Settings) -> None:
+    await topics.ensure(own.kafka)
+    live: dict[tuple[int, int], Delta] = {}
+    later: dict[tuple[int, int], Delta] = {}
+    spans: dict[int | None, tuple[int, int]] = {}
+    async with replicated(own) as replica, working(own):
+        replica.on_delta.append(lambda partition, number, delta: live.setdefault((partition, number), delta))
+        await until(lambda: replica.caught_up)
+        for seed in range(8):
+            before = read_so_far(replica)
+            await send(own, lives(10, seed=seed))
+            await until(lambda before=before: read_so_far(replica) > before)  # type: ignore[misc]
+        await send_ends(own, PARTITIONS)
+        await until(lambda: at_end(replica, PARTITIONS))
+    async with replicated(own) as late:
+        late.on_history.append(lambda partition, number, delta: later.setdefault((partition, number), delta))
+        late.on_reread.append(lambda partition, begin, end: spans.setdefault(partition, (begin, end)))
+        await until(lambda: late.caught_up)
+    assert spans.keys() == {0, 1, None}
+    for partition in (0, 1):
+        begin, end = spans[partition]
+        assert begin < end == max(number for of, number in live if of == partition) + 1
+        for number in range(begin, end):
+            one, other = live[partition, number], later[partition, number]
+            assert published(one).equals(published(other))
+    assert any(published(delta).height for delta in later.values())
 
 
 async def test_a_damaged_frame_is_named_and_the_other_partitions_go_on(own: Settings) -> None:

@@ -8,19 +8,27 @@ export class Stream {
     Object.assign(this, { onOpen, onTick, onAlert, onVerdict, onState });
     this.received = null; // performance.now() of the last tick
     this.broken = false;
+    this.last = ""; // id of the newest event
   }
 
   open() {
-    const source = new EventSource("v1/stream");
+    const source = new EventSource(this.last ? `v1/stream?last_event_id=${encodeURIComponent(this.last)}` : "v1/stream");
     source.addEventListener("open", () => this.onOpen());
     source.addEventListener("tick", (message) => {
+      this.last = message.lastEventId;
       this.received = performance.now();
       this.broken = false;
       this.report();
       this.onTick(JSON.parse(message.data));
     });
-    source.addEventListener("alert", (message) => this.onAlert(JSON.parse(message.data)));
-    source.addEventListener("verdict", (message) => this.onVerdict(JSON.parse(message.data)));
+    source.addEventListener("alert", (message) => {
+      this.last = message.lastEventId;
+      this.onAlert(JSON.parse(message.data));
+    });
+    source.addEventListener("verdict", (message) => {
+      this.last = message.lastEventId;
+      this.onVerdict(JSON.parse(message.data));
+    });
     source.addEventListener("error", () => {
       this.broken = true;
       // A browser gives up for good on an answer that is no stream, such as 503 while the server starts.
