@@ -10,15 +10,17 @@ start and not after its end. What a tier no longer reaches is never read, so it 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import polars as pl
 
+from monitor.cells.pages import PAGE_BUCKETS, PLAIN, ROWS, Page
 from monitor.cells.sums import Sums, packed, series_of_key, unpacked
-from monitor.frames import BUCKET, CELLS, Columns, conform
+from monitor.frames import CELLS, Columns, conform
 
 BUCKET_SPAN: Final = timedelta(seconds=10)
 ALL_TIME: Final = "all"
@@ -29,9 +31,9 @@ TIER_ROWS: Final[Columns] = {"tier": pl.String(), **CELLS}
 Project = Callable[[pl.DataFrame], pl.DataFrame]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_STORED: Final[Columns] = {"bucket": BUCKET, "key": pl.Int64(), "n": pl.Int64(), "total": pl.Int64()}
 _WINDOWS_KEPT: Final = 96  # moving windows that are kept up to date; more than any set of SLAs reads a tick
 _LOG_ROWS: Final = 2**20  # a moving window that is further behind is summed anew
+_LEFT_PLAIN: Final = 2**16  # rows of old pages of a tier that may lie unpacked
 _UNREAD_ADDS: Final = 64  # one that nobody read while so many deltas came is forgotten: no log is kept for it
 
 
@@ -67,7 +69,7 @@ TIERS: Final = (
     Tier("1m", timedelta(minutes=1), timedelta(hours=26), timedelta(hours=1)),
     Tier("15m", timedelta(minutes=15), timedelta(days=400), timedelta(days=1)),
 )
-
+assert all(tier.page // tier.grain <= PAGE_BUCKETS for tier in TIERS)
 
 REACH: Final = TIERS[-1].length  # of the cells: what is older lies in the sum of all time only
 
@@ -86,35 +88,6 @@ def finest(now: datetime, start: datetime | None) -> str:
     return next((tier.name for tier in TIERS if now - start <= tier.length), TIERS[-1].name)
 
 
-class _Page:
-    """Rows of one stretch of a tier, sorted by bucket; added rows wait until they are as many as those."""
-
-    def __init__(self) -> None:
-        self._rows = pl.DataFrame(schema=dict(_STORED))
-        self._waiting: list[pl.DataFrame] = []
-        self._waiting_height = 0
-
-    def add(self, rows: pl.DataFrame) -> None:
-        self._waiting.append(rows)
-        self._waiting_height += rows.height
-        if self._waiting_height > max(2**12, self._rows.height):
-            self._settle()
-
-    def between(self, first: int, last: int) -> pl.DataFrame:
-        """Rows of the buckets `first` to `last`, both included."""
-        self._settle()
-        buckets = self._rows["bucket"]
-        low = buckets.search_sorted(first, side="left")
-        return self._rows.slice(low, buckets.search_sorted(last, side="right") - low)
-
-    def _settle(self) -> None:
-        if not self._waiting:
-            return
-        summed = pl.concat([self._rows, *self._waiting]).group_by("bucket", "key").agg(pl.col("n", "total").sum())
-        self._rows = summed.filter((pl.col("n") != 0) | (pl.col("total") != 0)).sort("bucket", "key")
-        self._waiting, self._waiting_height = [], 0
-
-
 @dataclass
 class _Moving:
     """A window that moves: its sum, and what of its tier is in it."""
@@ -129,9 +102,11 @@ class _Moving:
 class _TierCells:
     """The cells of one tier, and the windows that move over it."""
 
-    def __init__(self, tier: Tier) -> None:
+    def __init__(self, tier: Tier, left_plain: int) -> None:
         self.tier = tier
-        self._pages: dict[int, _Page] = {}
+        self._left_plain = left_plain
+        self._pages: dict[int, Page] = {}
+        self._newest = 0  # number of the newest page there ever was
         self._kept_from: int | None = None  # no page below this one is held any more
         self._log: list[tuple[int, pl.DataFrame]] = []  # (number of the row after it, rows), the newest additions
         self._logged = 0
@@ -156,21 +131,27 @@ class _TierCells:
         assert isinstance(high, int)
         if low // self.tier.page_step == high // self.tier.page_step:
             self._page(low // self.tier.page_step).add(rows)
-            return
-        pages = rows.with_columns(page=pl.col("bucket") // self.tier.page_step)
-        for (number,), part in pages.partition_by("page", as_dict=True, include_key=False).items():
-            self._page(number).add(part)
+        else:
+            pages = rows.with_columns(page=pl.col("bucket") // self.tier.page_step)
+            for (number,), part in pages.partition_by("page", as_dict=True, include_key=False).items():
+                self._page(number).add(part)
+        self._pack()
 
-    def between(self, first: int, last: int) -> pl.DataFrame:
-        """Rows of the buckets `first` to `last`, both included; the same key may occur more than once."""
+    def between(self, first: int, last: int) -> Iterator[pl.DataFrame]:
+        """ROWS of the buckets `first` to `last`, both included; the same key may occur more than once."""
         step = self.tier.page_step
         numbers = range(first // step, last // step + 1)
-        if len(numbers) > len(self._pages):
-            numbers_held = [number for number in sorted(self._pages) if number in numbers]
-        else:
-            numbers_held = [number for number in numbers if number in self._pages]
-        parts = [self._pages[number].between(first, last) for number in numbers_held]
-        return pl.concat(parts) if parts else pl.DataFrame(schema=dict(_STORED))
+        held = sorted(self._pages) if len(numbers) > len(self._pages) else numbers
+        for number in held:
+            if number in numbers and number in self._pages:
+                yield self._pages[number].between(first, last)
+
+    def rows(self, horizon: datetime | None, part: int, of: int) -> Iterator[pl.DataFrame]:
+        """ROWS from `horizon` on of the series with `series % of == part`, one a key."""
+        first = None if horizon is None else self.tier.first(horizon)
+        for number in sorted(self._pages):
+            rows = self._pages[number].part(part, of)
+            yield rows if first is None else rows.filter(pl.col("bucket") >= first)
 
     def moving(self, name: str, start: datetime, end: datetime, project: Project, anchored: bool) -> Sums:
         """The sum over a window, brought forward from where the same window stood when it was read last."""
@@ -179,7 +160,7 @@ class _TierCells:
         window = self._moving.pop(key, None)
         if window is None or not self._can_move(window, first, last):
             window = _Moving(first, last, self._logged, self._adds)
-            window.sums.add(project(self.between(first, last)))
+            self._sum(window.sums, first, last, project)
         else:
             self._move(window, first, last, project)
         self._moving[key] = window
@@ -202,10 +183,14 @@ class _TierCells:
         if parts:
             window.sums.add(project(pl.concat(parts)))
         if last > window.last:
-            window.sums.add(project(self.between(window.last + 1, last)))
+            self._sum(window.sums, window.last + 1, last, project)
         if first > window.first:
-            window.sums.add(project(self.between(window.first, first - 1)), sign=-1)
+            self._sum(window.sums, window.first, first - 1, project, sign=-1)
         window.first, window.last, window.seen, window.read_at = first, last, self._logged, self._adds
+
+    def _sum(self, sums: Sums, first: int, last: int, project: Project, sign: int = 1) -> None:
+        for rows in self.between(first, last):  # page by page, so that no more than one of the old ones lies open
+            sums.add(project(rows), sign)
 
     def _forget_unread(self) -> None:
         for key in [key for key, window in self._moving.items() if self._adds - window.read_at > _UNREAD_ADDS]:
@@ -227,10 +212,23 @@ class _TierCells:
             del self._pages[number]
         self._kept_from = kept_from * self.tier.page_step
 
-    def _page(self, number: int) -> _Page:
+    def _page(self, number: int) -> Page:
         if number not in self._pages:
-            self._pages[number] = _Page()
+            tier = self.tier
+            self._pages[number] = Page(number * tier.page_step, tier.step, tier.page // tier.grain)
+            self._newest = max(number, self._newest)
         return self._pages[number]
+
+    def _pack(self) -> None:
+        """Pack old pages, those first that have most to pack, until the rest takes little."""
+        plain_from = self._newest - PLAIN // self.tier.page
+        old = [(page.plain, page) for number, page in self._pages.items() if number < plain_from]
+        left = sum(plain for plain, _ in old)
+        for plain, page in sorted(old, key=itemgetter(0), reverse=True):
+            if left <= self._left_plain:
+                return
+            page.pack()
+            left -= plain
 
 
 class _AllTime:
@@ -263,10 +261,12 @@ class Tiers:
     """All cells of a partition. Additive: what was added with the opposite sign was never there.
 
     Not safe to change or read from two threads at once.
+
+    :param left_plain: rows of old pages of a tier that may lie unpacked (see monitor/cells/pages.py)
     """
 
-    def __init__(self) -> None:
-        self._tiers = {tier.name: _TierCells(tier) for tier in TIERS}
+    def __init__(self, left_plain: int = _LEFT_PLAIN) -> None:
+        self._tiers = {tier.name: _TierCells(tier, left_plain) for tier in TIERS}
         self._all = _AllTime()
         self._now: datetime | None = None
 
@@ -301,7 +301,8 @@ class Tiers:
         held = self._tiers[tier]
         last = held.tier.last(end) if end is not None else 2**31 - 1
         sums = Sums()
-        sums.add(held.between(held.tier.first(start), last))
+        for rows in held.between(held.tier.first(start), last):
+            sums.add(rows)
         return Window(unpacked(sums.frame()), tier)
 
     def moving(
@@ -330,9 +331,7 @@ class Tiers:
         mine = series_of_key() % of == part
         parts = [unpacked(self._all.sums.frame().filter(mine)).with_columns(tier=pl.lit(ALL_TIME))]
         for name, held in self._tiers.items():
-            horizon = self._horizon(held.tier)
-            first = held.tier.first(horizon) if horizon is not None else -(2**31)
-            rows = held.between(first, 2**31 - 1).filter(mine)
+            rows = pl.concat([pl.DataFrame(schema=ROWS), *held.rows(self._horizon(held.tier), part, of)])
             parts.append(unpacked(rows).with_columns(tier=pl.lit(name)))
         return pl.concat([conform(rows, TIER_ROWS) for rows in parts])
 

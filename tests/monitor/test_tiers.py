@@ -206,6 +206,70 @@ TestMovingWindows = MovingWindows.TestCase
 TestMovingWindows.settings = settings(max_examples=40, stateful_step_count=25)
 
 
+class PackedTiers(RuleBasedStateMachine):
+    """Tiers whose old pages are packed at once hold and answer what those do that never pack anything.
+
+    Most rows come for the days around the border of what is packed, corrections of what was packed among them.
+    """
+
+    @initialize()
+    def begin(self) -> None:
+        self.now = NOW
+        self.packing, self.plain = Tiers(left_plain=0), Tiers(left_plain=2**63)
+        self.came: list[Row] = []
+        for tiers in (self.packing, self.plain):
+            tiers.evict(self.now)
+
+    @rule(rows=st.lists(a_row(300_000), max_size=20))
+    def add(self, rows: list[Row]) -> None:
+        self.came += rows
+        for tiers in (self.packing, self.plain):
+            tiers.add(cells(rows))
+
+    @rule(data=st.data())
+    def take_back(self, data: st.DataObject) -> None:
+        if self.came:
+            taken = data.draw(st.lists(st.sampled_from(range(len(self.came))), unique=True, max_size=10))
+            back = [(*self.came[at][:4], -self.came[at][4], -self.came[at][5]) for at in taken]
+            for tiers in (self.packing, self.plain):
+                tiers.add(cells(back))
+
+    @rule(days=st.sampled_from([0.01, 1, 3, 9, 380]))
+    def pass_time(self, days: float) -> None:
+        self.now += timedelta(days=days)
+        for tiers in (self.packing, self.plain):
+            tiers.evict(self.now)
+
+    @rule(length=st.sampled_from([timedelta(days=days) for days in (3, 10, 30, 400)]))
+    def move(self, length: timedelta) -> None:
+        moved = [
+            tiers.moving("no bins", self.now - length, self.now, "15m", _without_bins)
+            for tiers in (self.packing, self.plain)
+        ]
+        assert moved[0].equals(moved[1])
+
+    @rule(part=st.integers(0, 15))
+    def restore(self, part: int) -> None:
+        for of in (1, 3, 16):
+            rows = [tiers.rows(part % of, of) for tiers in (self.packing, self.plain)]
+            assert rows[0].sort(pl.all()).equals(rows[1].sort(pl.all()))
+        anew = Tiers(left_plain=0)
+        anew.evict(self.now)
+        for number in range(16):
+            anew.add_rows(self.packing.rows(number, 16))
+        self.packing = anew
+
+    @invariant()
+    def windows_agree(self) -> None:
+        for length in (timedelta(days=1), timedelta(days=12)):
+            packed, plain = (tiers.window(self.now - length, self.now) for tiers in (self.packing, self.plain))
+            assert packed.cells.equals(plain.cells)
+
+
+TestPackedTiers = PackedTiers.TestCase
+TestPackedTiers.settings = settings(max_examples=20, stateful_step_count=15)
+
+
 @given(st.lists(a_row(10).map(lambda row: row[1:]), max_size=30))
 def test_packing_a_key_loses_nothing(rows: list[Any]) -> None:
     frame = pl.DataFrame(rows, schema={k: v for k, v in CELLS.items() if k != "bucket"}, orient="row")
