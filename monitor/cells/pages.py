@@ -9,7 +9,7 @@ late for it lies beside the packed rows, signed as all rows are, until it is wor
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import cramjam
 import numpy as np
@@ -68,72 +68,94 @@ class Page:
         self._settle()
         low = max(-((self._start - first) // self._step), 0)
         end = min((last - self._start) // self._step + 1, self._buckets)
-        bounds = pl.Series(np.array([low, max(low, end)]) << _BUCKET_SHIFT)
-        found = []
-        for rows in self._held(range(CUTS)):
-            begin, stop = rows["key"].search_sorted(bounds)
-            found.append(rows.slice(begin, stop - begin))
-        return self._unstamped(found)
+        bounds = np.array([low, max(low, end)]) << _BUCKET_SHIFT
+        return self._rows_of([rows.at(slice(*np.searchsorted(rows.key, bounds))) for rows in self._held(range(CUTS))])
 
-    def part(self, number: int, of: int) -> pl.DataFrame:
-        """ROWS of the series with `series % of == number`, one a key."""
+    def part(self, number: int, of: int, *, packed: bool = True) -> pl.DataFrame:
+        """ROWS of the series with `series % of == number`, one a key; without `packed` those that lie plain."""
         self._settle()
-        cuts = [number % CUTS] if of % CUTS == 0 else range(CUTS)
-        found = [rows.filter(pl.Series(_series(rows) % of == number)) for rows in self._held(cuts)]
-        late = self._packed and self._rows.height
-        return self._unstamped([_summed(found)] if late else found)
+        cuts = ([number % CUTS] if of % CUTS == 0 else range(CUTS)) if packed else []
+        found = [rows.at(_series(rows.key) % of == number) for rows in self._held(cuts)]
+        late = self._rows.height and len(found) > 1
+        return self._rows_of([_summed(found)] if late else found)
+
+    def cut(self, number: int) -> bytes | None:
+        """The packed rows of the series with `series % CUTS == number`, for `put`."""
+        return self._packed.get(number)
+
+    def put(self, number: int, cut: bytes) -> None:
+        """Add what `cut` gave of such a page."""
+        self._pack(number, _opened(cut))
 
     def pack(self) -> None:
         """Hold all of it packed."""
         self._settle()
-        plain, self._rows = self._rows, pl.DataFrame(schema=KEYED)
-        cut_of = _series(plain) % CUTS
-        order = np.argsort(cut_of, kind="stable")
-        bounds = np.searchsorted(cut_of[order], np.arange(CUTS + 1))
-        for cut in np.flatnonzero(np.diff(bounds)).tolist():
-            rows = plain[order[bounds[cut] : bounds[cut + 1]]]
-            if cut in self._packed:
-                rows = _summed([_opened(self._packed.pop(cut)), rows])
-            if rows.height:
-                self._packed[cut] = _packed(rows)
+        plain, self._rows = _Columns.of(self._rows), pl.DataFrame(schema=KEYED)
+        cut_of = _series(plain.key) % CUTS
+        for number in np.unique(cut_of).tolist():
+            self._pack(number, plain.at(cut_of == number))
 
-    def _held(self, cuts: Iterable[int]) -> Iterator[pl.DataFrame]:
+    def _pack(self, number: int, rows: "_Columns") -> None:
+        if number in self._packed:
+            rows = _summed([_opened(self._packed.pop(number)), rows])
+        if rows.key.size:
+            self._packed[number] = _packed(rows)
+
+    def _held(self, cuts: Iterable[int]) -> Iterator["_Columns"]:
         if self._rows.height:
-            yield self._rows
+            yield _Columns.of(self._rows)
         yield from (_opened(self._packed[cut]) for cut in cuts if cut in self._packed)
 
     def _settle(self) -> None:
         if self._waiting:
-            self._rows = _summed([self._rows, *self._waiting])
+            self._rows = _added_up(pl.concat([self._rows, *self._waiting]))
             self._waiting, self._waiting_height = [], 0
 
-    def _unstamped(self, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-        rows = pl.concat([pl.DataFrame(schema=KEYED), *parts], rechunk=True)
-        stamped = rows["key"].to_numpy()
-        bucket = pl.Series("bucket", (stamped >> _BUCKET_SHIFT) * self._step + self._start).cast(BUCKET)
-        return pl.DataFrame([bucket, pl.Series("key", stamped & _KEY_BITS), rows["n"], rows["total"]])
+    def _rows_of(self, parts: Sequence["_Columns"]) -> pl.DataFrame:
+        if not parts:
+            return pl.DataFrame(schema=dict(ROWS))
+        stamped, n, total = map(np.concatenate, zip(*parts, strict=True))
+        bucket = pl.Series((stamped >> _BUCKET_SHIFT) * self._step + self._start).cast(BUCKET)
+        return pl.DataFrame({"bucket": bucket, "key": stamped & _KEY_BITS, "n": n, "total": total})
 
 
-def _series(rows: pl.DataFrame) -> Numbers:
-    stamped: Numbers = rows["key"].to_numpy()
-    return (stamped & _KEY_BITS) >> SERIES_SHIFT
+class _Columns(NamedTuple):
+    """Rows of a page as arrays; `key` has the bucket above it."""
+
+    key: Numbers
+    n: Numbers
+    total: Numbers
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> "_Columns":
+        return cls(*(rows[name].to_numpy() for name in KEYED))
+
+    def at(self, places: Any) -> "_Columns":
+        return _Columns(*(column[places] for column in self))
 
 
-def _summed(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    summed = pl.concat(parts).group_by("key").agg(pl.col("n", "total").sum())
+def _series(key: Numbers) -> Numbers:
+    return (key & _KEY_BITS) >> SERIES_SHIFT
+
+
+def _added_up(rows: pl.DataFrame) -> pl.DataFrame:
+    """KEYED, sorted by key."""
+    summed = rows.group_by("key").agg(pl.col("n", "total").sum())
     return summed.filter((pl.col("n") != 0) | (pl.col("total") != 0)).sort("key")
 
 
-def _packed(rows: pl.DataFrame) -> bytes:
-    """Columns of KEYED, of the sorted keys the differences, byte by byte: bytes of the same weight are much alike."""
-    numbers = np.empty((len(KEYED), rows.height), dtype="<i8")
-    numbers[0] = np.diff(rows["key"].to_numpy(), prepend=0)
-    numbers[1], numbers[2] = rows["n"].to_numpy(), rows["total"].to_numpy()
-    by_weight = numbers.view(np.uint8).reshape(len(KEYED), rows.height, 8).transpose(0, 2, 1)
+def _summed(parts: Iterable[_Columns]) -> _Columns:
+    return _Columns.of(_added_up(pl.concat(pl.DataFrame(part._asdict()) for part in parts)))
+
+
+def _packed(rows: _Columns) -> bytes:
+    """Of the sorted keys the differences; all byte by byte, since bytes of the same weight are much alike."""
+    columns = np.stack([np.diff(rows.key, prepend=0), rows.n, rows.total]).astype("<i8", copy=False)
+    by_weight = columns.view(np.uint8).reshape(len(columns), -1, 8).transpose(0, 2, 1)
     return bytes(cramjam.zstd.compress(by_weight.tobytes(), _LEVEL))
 
 
-def _opened(packed: bytes) -> pl.DataFrame:
+def _opened(packed: bytes) -> _Columns:
     by_weight = np.frombuffer(bytes(cramjam.zstd.decompress(packed)), dtype=np.uint8).reshape(len(KEYED), 8, -1)
-    numbers = np.ascontiguousarray(by_weight.transpose(0, 2, 1)).view("<i8")[..., 0]
-    return pl.DataFrame({"key": np.cumsum(numbers[0]), "n": numbers[1], "total": numbers[2]})
+    columns = np.ascontiguousarray(by_weight.transpose(0, 2, 1)).view("<i8")[..., 0]
+    return _Columns(np.cumsum(columns[0]), columns[1], columns[2])

@@ -20,13 +20,15 @@ import polars as pl
 
 from monitor.cells.pages import PAGE_BUCKETS, PLAIN, ROWS, Page
 from monitor.cells.sums import Sums, packed, series_of_key, unpacked
-from monitor.frames import CELLS, Columns, conform
+from monitor.frames import BUCKET, CELLS, Columns, conform
 
 BUCKET_SPAN: Final = timedelta(seconds=10)
 ALL_TIME: Final = "all"
 
 # A snapshot's rows: those of `tier`, its buckets by the number of their first 10 s; of ALL_TIME without bucket.
 TIER_ROWS: Final[Columns] = {"tier": pl.String(), **CELLS}
+# What of a snapshot's cells is packed: `cut` of the page of `tier` that begins with `bucket` (monitor/cells/pages.py).
+PACKED: Final[Columns] = {"tier": pl.String(), "bucket": BUCKET, "cut": pl.UInt8(), "rows": pl.Binary()}
 
 Project = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -146,12 +148,24 @@ class _TierCells:
             if number in numbers and number in self._pages:
                 yield self._pages[number].between(first, last)
 
-    def rows(self, horizon: datetime | None, part: int, of: int) -> Iterator[pl.DataFrame]:
+    def rows(self, horizon: datetime | None, part: int, of: int, *, packed: bool) -> Iterator[pl.DataFrame]:
         """ROWS from `horizon` on of the series with `series % of == part`, one a key."""
         first = None if horizon is None else self.tier.first(horizon)
         for number in sorted(self._pages):
-            rows = self._pages[number].part(part, of)
+            rows = self._pages[number].part(part, of, packed=packed)
             yield rows if first is None else rows.filter(pl.col("bucket") >= first)
+
+    def packed(self, horizon: datetime | None, cut: int) -> Iterator[tuple[int, bytes]]:
+        """(first bucket, packed rows) of that cut of the pages that reach `horizon`."""
+        first = None if horizon is None else self.tier.first(horizon) // self.tier.page_step
+        for number in sorted(self._pages):
+            packed = self._pages[number].cut(cut)
+            if packed is not None and (first is None or number >= first):
+                yield number * self.tier.page_step, packed
+
+    def put(self, bucket: int, cut: int, packed: bytes) -> None:
+        self._page(bucket // self.tier.page_step).put(cut, packed)
+        self._moving.clear()  # the log does not have these rows
 
     def moving(self, name: str, start: datetime, end: datetime, project: Project, anchored: bool) -> Sums:
         """The sum over a window, brought forward from where the same window stood when it was read last."""
@@ -326,14 +340,23 @@ class Tiers:
             return self._all.projected(name, project)
         return self._tiers[tier].moving(name, start, end, project, anchored).frame()
 
-    def rows(self, part: int = 0, of: int = 1) -> pl.DataFrame:
-        """What is held of the series with `series % of == part`, as TIER_ROWS."""
+    def rows(self, part: int = 0, of: int = 1, *, packed: bool = True) -> pl.DataFrame:
+        """What is held of the series with `series % of == part`, as TIER_ROWS; without `packed` what lies plain."""
         mine = series_of_key() % of == part
         parts = [unpacked(self._all.sums.frame().filter(mine)).with_columns(tier=pl.lit(ALL_TIME))]
         for name, held in self._tiers.items():
-            rows = pl.concat([pl.DataFrame(schema=ROWS), *held.rows(self._horizon(held.tier), part, of)])
-            parts.append(unpacked(rows).with_columns(tier=pl.lit(name)))
+            found = held.rows(self._horizon(held.tier), part, of, packed=packed)
+            parts.append(unpacked(pl.concat([pl.DataFrame(schema=ROWS), *found])).with_columns(tier=pl.lit(name)))
         return pl.concat([conform(rows, TIER_ROWS) for rows in parts])
+
+    def packed(self, cut: int) -> pl.DataFrame:
+        """What lies packed of the series with `series % CUTS == cut`, as it lies: PACKED."""
+        found = [
+            (name, bucket, cut, rows)
+            for name, held in self._tiers.items()
+            for bucket, rows in held.packed(self._horizon(held.tier), cut)
+        ]
+        return pl.DataFrame(found, schema=dict(PACKED), orient="row")
 
     def add_rows(self, rows: pl.DataFrame) -> None:
         """Add TIER_ROWS, each to its own tier only."""
@@ -343,6 +366,11 @@ class Tiers:
                 self._all.add(keyed.drop("bucket"))
             else:
                 self._tiers[name].add(keyed, None)
+
+    def add_packed(self, rows: pl.DataFrame) -> None:
+        """Add PACKED."""
+        for name, bucket, cut, packed_rows in rows.iter_rows():
+            self._tiers[name].put(bucket, cut, packed_rows)
 
     @classmethod
     def from_rows(cls, rows: pl.DataFrame) -> "Tiers":

@@ -65,6 +65,19 @@ def test_what_is_taken_back_from_a_packed_page_is_gone(kept: list[Row], retracte
     assert corrected.part(0, 1).sort("bucket", "key").equals(page(kept).part(0, 1).sort("bucket", "key"))
 
 
+@given(ROW_LISTS, ROW_LISTS, ROW_LISTS)
+def test_packed_rows_can_be_put_into_another_page_as_they_lie(
+    packed: list[Row], late: list[Row], there: list[Row]
+) -> None:
+    whole = page(packed, late, pack_after=frozenset({0}))
+    other = page(there, pack_after=frozenset({0}))
+    for number in range(CUTS):
+        if (cut := whole.cut(number)) is not None:
+            other.put(number, cut)
+        other.add(whole.part(number, CUTS, packed=False))
+    assert held(other.between(*EVERYTHING)) == held(page(packed + late + there).between(*EVERYTHING))
+
+
 @given(ROW_LISTS, st.integers(-STEP, 97 * STEP), st.integers(-STEP, 97 * STEP))
 def test_buckets_that_start_within_the_bounds_are_read(rows: list[Row], first: int, last: int) -> None:
     found = page(rows, pack_after=frozenset({0})).between(START + first, START + last)

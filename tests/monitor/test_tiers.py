@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from monitor.cells.pages import CUTS
 from monitor.cells.sums import Sums, packed, unpacked, without_bin
 from monitor.cells.tiers import ALL_TIME, TIER_ROWS, TIERS, Tiers, finest
 from monitor.frames import CELLS
@@ -212,10 +213,11 @@ class PackedTiers(RuleBasedStateMachine):
     Most rows come for the days around the border of what is packed, corrections of what was packed among them.
     """
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(left_plain=st.sampled_from([0, 200, 1000]))
+    def begin(self, left_plain: int) -> None:
         self.now = NOW
-        self.packing, self.plain = Tiers(left_plain=0), Tiers(left_plain=2**63)
+        self.left_plain = left_plain
+        self.packing, self.plain = Tiers(left_plain), Tiers(left_plain=2**63)
         self.came: list[Row] = []
         for tiers in (self.packing, self.plain):
             tiers.evict(self.now)
@@ -248,15 +250,19 @@ class PackedTiers(RuleBasedStateMachine):
         ]
         assert moved[0].equals(moved[1])
 
-    @rule(part=st.integers(0, 15))
-    def restore(self, part: int) -> None:
-        for of in (1, 3, 16):
-            rows = [tiers.rows(part % of, of) for tiers in (self.packing, self.plain)]
-            assert rows[0].sort(pl.all()).equals(rows[1].sort(pl.all()))
-        anew = Tiers(left_plain=0)
+    @rule()
+    def hold_the_same(self) -> None:
+        for part, of in ((0, 1), (1, 3), (2, 16), (3, 16)):
+            packed, plain = (tiers.rows(part, of).sort(pl.all()) for tiers in (self.packing, self.plain))
+            assert packed.equals(plain)
+
+    @rule()
+    def restore(self) -> None:
+        anew = Tiers(self.left_plain)
+        for cut in range(CUTS):
+            anew.add_packed(self.packing.packed(cut))
+            anew.add_rows(self.packing.rows(cut, CUTS, packed=False))
         anew.evict(self.now)
-        for number in range(16):
-            anew.add_rows(self.packing.rows(number, 16))
         self.packing = anew
 
     @invariant()
