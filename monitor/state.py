@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 from monitor.cells import Tiers
+from monitor.cells.grains import REACH
 from monitor.cells.pages import CUTS
-from monitor.cells.tiers import PACKED, REACH, TIER_ROWS
+from monitor.cells.tiers import PACKED, TIER_ROWS
 from monitor.frames import (
     ARCHIVED,
     BUCKET,

@@ -9,6 +9,7 @@ late for it lies beside the packed rows, signed as all rows are, until it is wor
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import cramjam
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from monitor.cells.grains import TIERS, Tier
 from monitor.cells.sums import KEYED, SERIES_SHIFT
 from monitor.frames import BUCKET, Columns
 
@@ -23,13 +25,14 @@ ROWS: Final[Columns] = {"bucket": BUCKET, **KEYED}
 
 PLAIN: Final = timedelta(days=8)  # behind the newest page; most corrections come for these, and most windows end there
 CUTS: Final = 16
-PAGE_BUCKETS: Final = 127  # most buckets of a page: their number has to fit above a key
 
 _BUCKET_SHIFT: Final = 56  # a key of monitor/cells/sums.py has so many bits
 _KEY_BITS: Final = 2**_BUCKET_SHIFT - 1
 _LEAST_WAITING: Final = 2**12
 _FRAME_ROWS: Final = 64  # what a frame takes beside its rows, in rows
 _LEVEL: Final = 3
+
+assert all(tier.page // tier.grain < 2 ** (63 - _BUCKET_SHIFT) for tier in TIERS)
 
 Numbers = npt.NDArray[np.int64]
 
@@ -117,6 +120,83 @@ class Page:
         stamped, n, total = map(np.concatenate, zip(*parts, strict=True))
         bucket = pl.Series((stamped >> _BUCKET_SHIFT) * self._step + self._start).cast(BUCKET)
         return pl.DataFrame({"bucket": bucket, "key": stamped & _KEY_BITS, "n": n, "total": total})
+
+
+class Pages:
+    """All pages of a tier, the old ones packed.
+
+    :param left_plain: rows of old pages that may lie unpacked
+    """
+
+    def __init__(self, tier: Tier, left_plain: int) -> None:
+        self._tier = tier
+        self._left_plain = left_plain
+        self._held: dict[int, Page] = {}  # by number
+        self._newest = 0  # number of the newest there ever was
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Add ROWS, one at least."""
+        numbers = rows["bucket"] // self._tier.page_step
+        if numbers.min() == numbers.max():
+            self._page(numbers[0]).add(rows)
+        else:
+            parts = rows.with_columns(page=numbers).partition_by("page", as_dict=True, include_key=False)
+            for (number,), part in parts.items():
+                self._page(number).add(part)
+        self._pack()
+
+    def between(self, first: int, last: int) -> Iterator[pl.DataFrame]:
+        """ROWS of the buckets `first` to `last`, both included, page by page; a key may come more than once."""
+        step = self._tier.page_step
+        numbers = range(first // step, last // step + 1)
+        for number in sorted(self._held) if len(numbers) > len(self._held) else numbers:
+            if number in numbers and number in self._held:
+                yield self._held[number].between(first, last)
+
+    def part(self, first: int | None, part: int, of: int, *, packed: bool) -> Iterator[pl.DataFrame]:
+        """ROWS of the buckets from `first` on (None: all); see `Page.part`."""
+        for number in sorted(self._held):
+            rows = self._held[number].part(part, of, packed=packed)
+            yield rows if first is None else rows.filter(pl.col("bucket") >= first)
+
+    def cuts(self, first: int | None, number: int) -> Iterator[tuple[int, bytes]]:
+        """(first bucket of its page, rows) of each such cut that reaches the bucket `first`; see `Page.cut`."""
+        step = self._tier.page_step
+        for page in sorted(self._held):
+            cut = self._held[page].cut(number)
+            if cut is not None and (first is None or page >= first // step):
+                yield page * step, cut
+
+    def put(self, bucket: int, number: int, cut: bytes) -> None:
+        self._page(bucket // self._tier.page_step).put(number, cut)
+
+    def drop(self, first: int) -> int:
+        """Drop what lies before the bucket `first`, but for a page: a moving window takes off what it moved past.
+
+        Returns from which bucket on all are held.
+        """
+        kept = first // self._tier.page_step - 1
+        for number in [number for number in self._held if number < kept]:
+            del self._held[number]
+        return kept * self._tier.page_step
+
+    def _page(self, number: int) -> Page:
+        if number not in self._held:
+            tier = self._tier
+            self._held[number] = Page(number * tier.page_step, tier.step, tier.page // tier.grain)
+            self._newest = max(number, self._newest)
+        return self._held[number]
+
+    def _pack(self) -> None:
+        """Pack old pages, those first that have most to pack, until the rest takes little."""
+        plain_from = self._newest - PLAIN // self._tier.page
+        old = [(page.plain, page) for number, page in self._held.items() if number < plain_from]
+        left = sum(plain for plain, _ in old)
+        for plain, page in sorted(old, key=itemgetter(0), reverse=True):
+            if left <= self._left_plain:
+                return
+            page.pack()
+            left -= plain
 
 
 class _Columns(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 from consumers import changelog
 from consumers.changelog import Kind, Place
 from consumers.state_log import StateLog
-from monitor.cells.tiers import TIERS
+from monitor.cells.grains import TIERS
 from monitor.frames import CELLS, conform
 from monitor.state import META, OF_SNAPSHOTS, PACKED_CELLS, SLICES, TIER_CELLS, Delta, State
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.cells.pages import CUTS, PAGE_BUCKETS, ROWS, Page
+from monitor.cells.pages import CUTS, ROWS, Page
 
 START, STEP, BUCKETS = 8640 * 20_000, 90, 96
 
@@ -87,8 +87,8 @@ def test_buckets_that_start_within_the_bounds_are_read(rows: list[Row], first: i
 @pytest.mark.parametrize("pack_after", [frozenset[int](), frozenset({0})], ids=["plain", "packed"])
 def test_the_greatest_numbers_are_held_exactly(pack_after: frozenset[int]) -> None:
     most = 2**63 - 1
-    bucket = START + (PAGE_BUCKETS - 1) * STEP
-    made = Page(START, STEP, PAGE_BUCKETS)
+    bucket = START + 126 * STEP
+    made = Page(START, STEP, 127)
     made.add(frame([(START, 0, -most, most), (bucket, 2**56 - 1, most, -most)]))
     if pack_after:
         made.pack()

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from monitor.cells.grains import ALL_TIME, TIERS, finest
 from monitor.cells.pages import CUTS
 from monitor.cells.sums import Sums, packed, unpacked, without_bin
-from monitor.cells.tiers import ALL_TIME, TIER_ROWS, TIERS, Tiers, finest
+from monitor.cells.tiers import TIER_ROWS, Tiers
 from monitor.frames import CELLS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
