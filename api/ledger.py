@@ -9,8 +9,8 @@ import polars as pl
 from api.lists import Item
 from api.shapes import instant
 from consumers.judging import CURRENT
+from monitor.cells.grains import ALL_TIME
 from monitor.cells.sums import measure_of_key, with_series, without_bin
-from monitor.cells.tiers import ALL_TIME
 from monitor.frames import MEASURE
 from monitor.names import LEDGER
 from monitor.split import SplitCases

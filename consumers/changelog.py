@@ -22,11 +22,11 @@ import cramjam
 import polars as pl
 import xxhash
 
-from monitor.cells.tiers import TIER_ROWS
 from monitor.frames import Columns, conform, used
-from monitor.state import TABLES, TIER_CELLS
+from monitor.state import OF_SNAPSHOTS, TABLES
 
-FORMAT: Final = 3  # 2: slices are told by the upper bits of keys; 3: archived cases, ids that are forgotten
+# 2: slices are told by the upper bits of keys; 3: archived cases, ids that are forgotten; 4: packed cells
+FORMAT: Final = 4
 OLDEST: Final = 2  # that is read; what was added since is made up for by `conform`
 MAGIC: Final = b"SQMF"
 PART_BYTES: Final = 900_000
@@ -47,7 +47,7 @@ HALT_COLUMNS: Final[Columns] = {"detail": pl.String()}
 
 _COLUMNS: Final[Mapping[str, Columns]] = {
     **{name: table.columns for name, table in TABLES.items()},
-    TIER_CELLS: TIER_ROWS,
+    **OF_SNAPSHOTS,
     READING: READING_COLUMNS,
     HALT: HALT_COLUMNS,
 }

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from monitor.cells.tiers import REACH
+from monitor.cells.grains import REACH
 from monitor.frames import INSTANT, REFUSED, conform
 from monitor.names import Kind, Refusal
 from monitor.state import State

@@ -16,7 +16,9 @@ import numpy as np
 import polars as pl
 
 from monitor.cells import Tiers
-from monitor.cells.tiers import REACH
+from monitor.cells.grains import REACH
+from monitor.cells.pages import CUTS
+from monitor.cells.tiers import PACKED, TIER_ROWS
 from monitor.frames import (
     ARCHIVED,
     BUCKET,
@@ -145,7 +147,11 @@ TABLES: Final[dict[str, Table]] = {
     "holes": Table(HOLES),
     "marks": Table(MARKS),
 }
-TIER_CELLS: Final = "tiers"  # the table of a snapshot that holds cells by tier
+# A snapshot holds cells by tier: in rows, and where they lie packed as they are.
+TIER_CELLS: Final = "tiers"
+PACKED_CELLS: Final = "packed"
+OF_SNAPSHOTS: Final[dict[str, Columns]] = {TIER_CELLS: TIER_ROWS, PACKED_CELLS: PACKED}
+assert SLICES == CUTS
 
 
 class State:
@@ -270,6 +276,7 @@ class State:
         "holes": _apply_holes,
         "marks": _apply_marks,
         TIER_CELLS: lambda state, rows: state.tiers.add_rows(rows),
+        PACKED_CELLS: lambda state, rows: state.tiers.add_packed(rows),
     }
 
     # --- snapshots ---
@@ -284,7 +291,8 @@ class State:
             "archived": self.archived,
         }
         parts: Delta = {name: rows.part(number, SLICES) for name, rows in keyed.items()}
-        parts[TIER_CELLS] = self.tiers.rows(number, SLICES)
+        parts[TIER_CELLS] = self.tiers.rows(number, SLICES, packed=False)
+        parts[PACKED_CELLS] = self.tiers.packed(number)
         if number == 0:
             parts |= self._unsliced()
         return {name: rows for name, rows in parts.items() if rows.height}

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from monitor.cells.grains import finest
 from monitor.cells.sums import KEYED, UNPACKED, series_of_key, unpacked, with_series
-from monitor.cells.tiers import Tiers, finest
+from monitor.cells.tiers import Tiers
 from monitor.frames import LABEL_COLUMNS, Columns
 from monitor.names import LABELS
 from monitor.state import State

@@ -16,12 +16,12 @@ from consumers.verify.pieces import Piece, Pieces
 from consumers.verify.reader import Reader
 from monitor.names import Topic
 from monitor.rows import part_of
-from monitor.state import SLICES, TABLES, TIER_CELLS, State
+from monitor.state import OF_SNAPSHOTS, SLICES, TABLES, State
 from monitor.verify import CaseRows
 from monitor.verify.recompute import TABLES as OF_CASES
 
 CASES: Final = (*OF_CASES, "archived")  # which takes cases out of the others
-SUMS: Final = frozenset({*TABLES, TIER_CELLS} - {*OF_CASES})
+SUMS: Final = frozenset({*TABLES, *OF_SNAPSHOTS} - {*OF_CASES})
 
 
 class Live:

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from monitor.cells.bins import bin_of
-from monitor.cells.tiers import BUCKET_SPAN
+from monitor.cells.grains import BUCKET_SPAN
 from monitor.cells.tiers import Tiers as Tiers
 from monitor.frames import BUCKET, CONTRIBUTIONS, KEY, MEASURE, empty
 from monitor.names import CLOCKS, OUTCOMES, Outcome

@@ -6,7 +6,7 @@ import polars as pl
 from monitor.frames import CELLS, MEASURE
 
 _BIN_BITS, _MEASURE_BITS = 16, 8
-_SERIES_SHIFT = _BIN_BITS + _MEASURE_BITS
+SERIES_SHIFT = _BIN_BITS + _MEASURE_BITS
 _NO_BIN = -(2**15)  # stands for a null bin; no bin of monitor/cells/bins.py is that low
 
 KEYED = {"key": pl.Int64(), "n": pl.Int64(), "total": pl.Int64()}
@@ -15,7 +15,7 @@ KEYED = {"key": pl.Int64(), "n": pl.Int64(), "total": pl.Int64()}
 def packed(*, bins: bool = True) -> pl.Expr:
     """(series, measure, bin) of CELLS rows as one Int64 that sorts alike; without `bins` the bin is as if null."""
     measure: pl.Expr = pl.col("measure").to_physical().cast(pl.Int64) * 2**_BIN_BITS
-    key: pl.Expr = pl.col("series").cast(pl.Int64) * 2**_SERIES_SHIFT + measure
+    key: pl.Expr = pl.col("series").cast(pl.Int64) * 2**SERIES_SHIFT + measure
     return key + (pl.col("bin").cast(pl.Int64).fill_null(_NO_BIN) - _NO_BIN) if bins else key
 
 
@@ -27,12 +27,12 @@ def without_bin() -> pl.Expr:
 
 def with_series(series: pl.Expr) -> pl.Expr:
     """The `key` column with another series in the place of its own."""
-    key: pl.Expr = series.cast(pl.Int64) * 2**_SERIES_SHIFT + pl.col("key") % 2**_SERIES_SHIFT
+    key: pl.Expr = series.cast(pl.Int64) * 2**SERIES_SHIFT + pl.col("key") % 2**SERIES_SHIFT
     return key
 
 
 def series_of_key() -> pl.Expr:
-    series: pl.Expr = pl.col("key") // 2**_SERIES_SHIFT
+    series: pl.Expr = pl.col("key") // 2**SERIES_SHIFT
     return series.cast(pl.UInt32)
 
 
@@ -47,7 +47,7 @@ def unpacked(rows: pl.DataFrame) -> pl.DataFrame:
     bins = (key & (2**_BIN_BITS - 1)) + _NO_BIN
     parts = pl.DataFrame(
         {
-            "series": (key >> _SERIES_SHIFT).astype(np.uint32),
+            "series": (key >> SERIES_SHIFT).astype(np.uint32),
             "measure": ((key >> _BIN_BITS) & (2**_MEASURE_BITS - 1)).astype(np.uint8),
             "bin": bins.astype(np.int16),
         }

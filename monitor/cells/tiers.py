@@ -9,67 +9,23 @@ A bucket is known by the number of its first 10 s interval. A window holds the b
 start and not after its end. What a tier no longer reaches is never read, so it does not matter when it is dropped.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import polars as pl
 
+from monitor.cells.grains import ALL_TIME, TIERS, Tier, finest
+from monitor.cells.moving import UNREAD_ADDS, Project, TierCells
+from monitor.cells.pages import ROWS
 from monitor.cells.sums import Sums, packed, series_of_key, unpacked
 from monitor.frames import BUCKET, CELLS, Columns, conform
 
-BUCKET_SPAN: Final = timedelta(seconds=10)
-ALL_TIME: Final = "all"
-
 # A snapshot's rows: those of `tier`, its buckets by the number of their first 10 s; of ALL_TIME without bucket.
 TIER_ROWS: Final[Columns] = {"tier": pl.String(), **CELLS}
+# What of a snapshot's cells is packed: `cut` of the page of `tier` that begins with `bucket` (monitor/cells/pages.py).
+PACKED: Final[Columns] = {"tier": pl.String(), "bucket": BUCKET, "cut": pl.UInt8(), "rows": pl.Binary()}
 
-Project = Callable[[pl.DataFrame], pl.DataFrame]
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_STORED: Final[Columns] = {"bucket": BUCKET, "key": pl.Int64(), "n": pl.Int64(), "total": pl.Int64()}
-_WINDOWS_KEPT: Final = 96  # moving windows that are kept up to date; more than any set of SLAs reads a tick
-_LOG_ROWS: Final = 2**20  # a moving window that is further behind is summed anew
-_UNREAD_ADDS: Final = 64  # one that nobody read while so many deltas came is forgotten: no log is kept for it
-
-
-@dataclass(frozen=True)
-class Tier:
-    """Buckets of `grain` for `length`; pages hold `page` each."""
-
-    name: str
-    grain: timedelta
-    length: timedelta
-    page: timedelta
-
-    @property
-    def step(self) -> int:
-        """10 s intervals in a bucket."""
-        return self.grain // BUCKET_SPAN
-
-    @property
-    def page_step(self) -> int:
-        return self.page // BUCKET_SPAN
-
-    def first(self, start: datetime) -> int:
-        """The first bucket that starts at or after `start`."""
-        return -((_EPOCH - start) // self.grain) * self.step
-
-    def last(self, end: datetime) -> int:
-        """The last bucket that starts at or before `end`."""
-        return (end - _EPOCH) // self.grain * self.step
-
-
-TIERS: Final = (
-    Tier("10s", timedelta(seconds=10), timedelta(hours=2), timedelta(minutes=10)),
-    Tier("1m", timedelta(minutes=1), timedelta(hours=26), timedelta(hours=1)),
-    Tier("15m", timedelta(minutes=15), timedelta(days=400), timedelta(days=1)),
-)
-
-
-REACH: Final = TIERS[-1].length  # of the cells: what is older lies in the sum of all time only
+_LEFT_PLAIN: Final = 2**16  # rows of old pages of a tier that may lie unpacked
 
 
 class Window(NamedTuple):
@@ -77,160 +33,6 @@ class Window(NamedTuple):
 
     cells: pl.DataFrame
     tier: str
-
-
-def finest(now: datetime, start: datetime | None) -> str:
-    """The finest tier that reaches back to `start` (None: all time)."""
-    if start is None:
-        return ALL_TIME
-    return next((tier.name for tier in TIERS if now - start <= tier.length), TIERS[-1].name)
-
-
-class _Page:
-    """Rows of one stretch of a tier, sorted by bucket; added rows wait until they are as many as those."""
-
-    def __init__(self) -> None:
-        self._rows = pl.DataFrame(schema=dict(_STORED))
-        self._waiting: list[pl.DataFrame] = []
-        self._waiting_height = 0
-
-    def add(self, rows: pl.DataFrame) -> None:
-        self._waiting.append(rows)
-        self._waiting_height += rows.height
-        if self._waiting_height > max(2**12, self._rows.height):
-            self._settle()
-
-    def between(self, first: int, last: int) -> pl.DataFrame:
-        """Rows of the buckets `first` to `last`, both included."""
-        self._settle()
-        buckets = self._rows["bucket"]
-        low = buckets.search_sorted(first, side="left")
-        return self._rows.slice(low, buckets.search_sorted(last, side="right") - low)
-
-    def _settle(self) -> None:
-        if not self._waiting:
-            return
-        summed = pl.concat([self._rows, *self._waiting]).group_by("bucket", "key").agg(pl.col("n", "total").sum())
-        self._rows = summed.filter((pl.col("n") != 0) | (pl.col("total") != 0)).sort("bucket", "key")
-        self._waiting, self._waiting_height = [], 0
-
-
-@dataclass
-class _Moving:
-    """A window that moves: its sum, and what of its tier is in it."""
-
-    first: int
-    last: int
-    seen: int  # rows of the tier's log that are in it
-    read_at: int  # number of deltas that had come when it was read
-    sums: Sums = field(default_factory=Sums)
-
-
-class _TierCells:
-    """The cells of one tier, and the windows that move over it."""
-
-    def __init__(self, tier: Tier) -> None:
-        self.tier = tier
-        self._pages: dict[int, _Page] = {}
-        self._kept_from: int | None = None  # no page below this one is held any more
-        self._log: list[tuple[int, pl.DataFrame]] = []  # (number of the row after it, rows), the newest additions
-        self._logged = 0
-        self._adds = 0
-        self._moving: OrderedDict[tuple[str, timedelta | datetime], _Moving] = OrderedDict()
-
-    def add(self, rows: pl.DataFrame, horizon: datetime | None) -> None:
-        step = self.tier.step
-        rows = rows.with_columns(pl.col("bucket") // step * step) if step > 1 else rows
-        if horizon is not None:
-            rows = rows.filter(pl.col("bucket") >= self.tier.first(horizon))
-        if rows.height == 0:
-            return
-        self._adds += 1
-        self._forget_unread()
-        if self._moving:
-            self._logged += rows.height
-            self._log.append((self._logged, rows))
-            self._forget_log()
-        low, high = rows["bucket"].min(), rows["bucket"].max()
-        assert isinstance(low, int)
-        assert isinstance(high, int)
-        if low // self.tier.page_step == high // self.tier.page_step:
-            self._page(low // self.tier.page_step).add(rows)
-            return
-        pages = rows.with_columns(page=pl.col("bucket") // self.tier.page_step)
-        for (number,), part in pages.partition_by("page", as_dict=True, include_key=False).items():
-            self._page(number).add(part)
-
-    def between(self, first: int, last: int) -> pl.DataFrame:
-        """Rows of the buckets `first` to `last`, both included; the same key may occur more than once."""
-        step = self.tier.page_step
-        numbers = range(first // step, last // step + 1)
-        if len(numbers) > len(self._pages):
-            numbers_held = [number for number in sorted(self._pages) if number in numbers]
-        else:
-            numbers_held = [number for number in numbers if number in self._pages]
-        parts = [self._pages[number].between(first, last) for number in numbers_held]
-        return pl.concat(parts) if parts else pl.DataFrame(schema=dict(_STORED))
-
-    def moving(self, name: str, start: datetime, end: datetime, project: Project, anchored: bool) -> Sums:
-        """The sum over a window, brought forward from where the same window stood when it was read last."""
-        first, last = self.tier.first(start), self.tier.last(end)
-        key = (name, start if anchored else end - start)
-        window = self._moving.pop(key, None)
-        if window is None or not self._can_move(window, first, last):
-            window = _Moving(first, last, self._logged, self._adds)
-            window.sums.add(project(self.between(first, last)))
-        else:
-            self._move(window, first, last, project)
-        self._moving[key] = window
-        if len(self._moving) > _WINDOWS_KEPT:
-            self._moving.popitem(last=False)
-        return window.sums
-
-    def _can_move(self, window: _Moving, first: int, last: int) -> bool:
-        start_of_log = self._log[0][0] - self._log[0][1].height if self._log else self._logged
-        kept = self._kept_from is None or window.first >= self._kept_from
-        return kept and window.seen >= start_of_log and window.first <= first <= window.last <= last
-
-    def _move(self, window: _Moving, first: int, last: int, project: Project) -> None:
-        inside = pl.col("bucket").is_between(window.first, window.last)
-        parts = []
-        for after, rows in reversed(self._log):
-            if after <= window.seen:
-                break
-            parts.append(rows.filter(inside))
-        if parts:
-            window.sums.add(project(pl.concat(parts)))
-        if last > window.last:
-            window.sums.add(project(self.between(window.last + 1, last)))
-        if first > window.first:
-            window.sums.add(project(self.between(window.first, first - 1)), sign=-1)
-        window.first, window.last, window.seen, window.read_at = first, last, self._logged, self._adds
-
-    def _forget_unread(self) -> None:
-        for key in [key for key, window in self._moving.items() if self._adds - window.read_at > _UNREAD_ADDS]:
-            del self._moving[key]
-        if not self._moving:
-            self._log.clear()
-
-    def _forget_log(self) -> None:
-        """Keep of the log what some window has not seen, and no more than summing anew would cost."""
-        least = min((window.seen for window in self._moving.values()), default=self._logged)
-        least = max(least, self._logged - _LOG_ROWS)
-        while self._log and self._log[0][0] <= least:
-            self._log.pop(0)
-
-    def evict(self, now: datetime) -> None:
-        # A page more than is read stays, so that a moving window can take off what it moved past.
-        kept_from = self.tier.first(now - self.tier.length) // self.tier.page_step - 1
-        for number in [number for number in self._pages if number < kept_from]:
-            del self._pages[number]
-        self._kept_from = kept_from * self.tier.page_step
-
-    def _page(self, number: int) -> _Page:
-        if number not in self._pages:
-            self._pages[number] = _Page()
-        return self._pages[number]
 
 
 class _AllTime:
@@ -244,7 +46,7 @@ class _AllTime:
         self.sums.add(rows)
         for name, (_, waiting) in list(self._projected.items()):
             waiting.append(rows)
-            if len(waiting) > _UNREAD_ADDS:
+            if len(waiting) > UNREAD_ADDS:
                 del self._projected[name]
 
     def projected(self, name: str, project: Project) -> pl.DataFrame:
@@ -263,10 +65,12 @@ class Tiers:
     """All cells of a partition. Additive: what was added with the opposite sign was never there.
 
     Not safe to change or read from two threads at once.
+
+    :param left_plain: rows of old pages of a tier that may lie unpacked (see monitor/cells/pages.py)
     """
 
-    def __init__(self) -> None:
-        self._tiers = {tier.name: _TierCells(tier) for tier in TIERS}
+    def __init__(self, left_plain: int = _LEFT_PLAIN) -> None:
+        self._tiers = {tier.name: TierCells(tier, left_plain) for tier in TIERS}
         self._all = _AllTime()
         self._now: datetime | None = None
 
@@ -301,7 +105,8 @@ class Tiers:
         held = self._tiers[tier]
         last = held.tier.last(end) if end is not None else 2**31 - 1
         sums = Sums()
-        sums.add(held.between(held.tier.first(start), last))
+        for rows in held.pages.between(held.tier.first(start), last):
+            sums.add(rows)
         return Window(unpacked(sums.frame()), tier)
 
     def moving(
@@ -325,16 +130,23 @@ class Tiers:
             return self._all.projected(name, project)
         return self._tiers[tier].moving(name, start, end, project, anchored).frame()
 
-    def rows(self, part: int = 0, of: int = 1) -> pl.DataFrame:
-        """What is held of the series with `series % of == part`, as TIER_ROWS."""
+    def rows(self, part: int = 0, of: int = 1, *, packed: bool = True) -> pl.DataFrame:
+        """What is held of the series with `series % of == part`, as TIER_ROWS; without `packed` what lies plain."""
         mine = series_of_key() % of == part
         parts = [unpacked(self._all.sums.frame().filter(mine)).with_columns(tier=pl.lit(ALL_TIME))]
         for name, held in self._tiers.items():
-            horizon = self._horizon(held.tier)
-            first = held.tier.first(horizon) if horizon is not None else -(2**31)
-            rows = held.between(first, 2**31 - 1).filter(mine)
-            parts.append(unpacked(rows).with_columns(tier=pl.lit(name)))
+            found = held.pages.part(self._reach(held.tier), part, of, packed=packed)
+            parts.append(unpacked(pl.concat([pl.DataFrame(schema=ROWS), *found])).with_columns(tier=pl.lit(name)))
         return pl.concat([conform(rows, TIER_ROWS) for rows in parts])
+
+    def packed(self, cut: int) -> pl.DataFrame:
+        """What lies packed of the series with `series % CUTS == cut`, as it lies: PACKED."""
+        found = [
+            (name, bucket, cut, rows)
+            for name, held in self._tiers.items()
+            for bucket, rows in held.pages.cuts(self._reach(held.tier), cut)
+        ]
+        return pl.DataFrame(found, schema=dict(PACKED), orient="row")
 
     def add_rows(self, rows: pl.DataFrame) -> None:
         """Add TIER_ROWS, each to its own tier only."""
@@ -345,6 +157,11 @@ class Tiers:
             else:
                 self._tiers[name].add(keyed, None)
 
+    def add_packed(self, rows: pl.DataFrame) -> None:
+        """Add PACKED."""
+        for name, bucket, cut, packed_rows in rows.iter_rows():
+            self._tiers[name].put(bucket, cut, packed_rows)
+
     @classmethod
     def from_rows(cls, rows: pl.DataFrame) -> "Tiers":
         """What `rows()` gave, made anew."""
@@ -354,6 +171,10 @@ class Tiers:
 
     def _horizon(self, tier: Tier) -> datetime | None:
         return None if self._now is None else self._now - tier.length
+
+    def _reach(self, tier: Tier) -> int | None:
+        horizon = self._horizon(tier)
+        return None if horizon is None else tier.first(horizon)
 
     def _finest(self, start: datetime | None, end: datetime | None) -> str:
         now = max((instant for instant in (self._now, end) if instant is not None), default=start)

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
+from monitor.cells.grains import finest
 from monitor.cells.sums import measure_of_key, unpacked, without_bin
-from monitor.cells.tiers import finest
 from monitor.frames import CELLS, LABEL_COLUMNS, MEASURE
 from monitor.slas.objectives import Measures
 from monitor.state import State

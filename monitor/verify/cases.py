@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from monitor.cells.tiers import BUCKET_SPAN
+from monitor.cells.grains import BUCKET_SPAN
 from monitor.frames import HISTORY
 from monitor.names import spoken
 from monitor.policy.values import instant_text

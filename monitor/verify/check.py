@@ -11,7 +11,8 @@ from datetime import datetime
 
 import polars as pl
 
-from monitor.cells.tiers import ALL_TIME, REACH, TIER_ROWS, Tiers
+from monitor.cells.grains import ALL_TIME, REACH
+from monitor.cells.tiers import TIER_ROWS, Tiers
 from monitor.frames import CELLS
 from monitor.names import Kind
 from monitor.state import PUBLISHED, add_up, add_up_cells

@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from monitor.alerts.claims import imbalances
-from monitor.cells.tiers import ALL_TIME, BUCKET_SPAN, TIERS
+from monitor.cells.grains import ALL_TIME, BUCKET_SPAN, TIERS
 from monitor.frames import CELLS
 from monitor.names import spoken
 from monitor.verify import words

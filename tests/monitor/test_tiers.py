@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from monitor.cells.grains import ALL_TIME, TIERS, finest
+from monitor.cells.pages import CUTS
 from monitor.cells.sums import Sums, packed, unpacked, without_bin
-from monitor.cells.tiers import ALL_TIME, TIER_ROWS, TIERS, Tiers, finest
+from monitor.cells.tiers import TIER_ROWS, Tiers
 from monitor.frames import CELLS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -204,6 +206,75 @@ def _without_bins(rows: pl.DataFrame) -> pl.DataFrame:
 
 TestMovingWindows = MovingWindows.TestCase
 TestMovingWindows.settings = settings(max_examples=40, stateful_step_count=25)
+
+
+class PackedTiers(RuleBasedStateMachine):
+    """Tiers whose old pages are packed at once hold and answer what those do that never pack anything.
+
+    Most rows come for the days around the border of what is packed, corrections of what was packed among them.
+    """
+
+    @initialize(left_plain=st.sampled_from([0, 200, 1000]))
+    def begin(self, left_plain: int) -> None:
+        self.now = NOW
+        self.left_plain = left_plain
+        self.packing, self.plain = Tiers(left_plain), Tiers(left_plain=2**63)
+        self.came: list[Row] = []
+        for tiers in (self.packing, self.plain):
+            tiers.evict(self.now)
+
+    @rule(rows=st.lists(a_row(300_000), max_size=20))
+    def add(self, rows: list[Row]) -> None:
+        self.came += rows
+        for tiers in (self.packing, self.plain):
+            tiers.add(cells(rows))
+
+    @rule(data=st.data())
+    def take_back(self, data: st.DataObject) -> None:
+        if self.came:
+            taken = data.draw(st.lists(st.sampled_from(range(len(self.came))), unique=True, max_size=10))
+            back = [(*self.came[at][:4], -self.came[at][4], -self.came[at][5]) for at in taken]
+            for tiers in (self.packing, self.plain):
+                tiers.add(cells(back))
+
+    @rule(days=st.sampled_from([0.01, 1, 3, 9, 380]))
+    def pass_time(self, days: float) -> None:
+        self.now += timedelta(days=days)
+        for tiers in (self.packing, self.plain):
+            tiers.evict(self.now)
+
+    @rule(length=st.sampled_from([timedelta(days=days) for days in (3, 10, 30, 400)]))
+    def move(self, length: timedelta) -> None:
+        moved = [
+            tiers.moving("no bins", self.now - length, self.now, "15m", _without_bins)
+            for tiers in (self.packing, self.plain)
+        ]
+        assert moved[0].equals(moved[1])
+
+    @rule()
+    def hold_the_same(self) -> None:
+        for part, of in ((0, 1), (1, 3), (2, 16), (3, 16)):
+            packed, plain = (tiers.rows(part, of).sort(pl.all()) for tiers in (self.packing, self.plain))
+            assert packed.equals(plain)
+
+    @rule()
+    def restore(self) -> None:
+        anew = Tiers(self.left_plain)
+        for cut in range(CUTS):
+            anew.add_packed(self.packing.packed(cut))
+            anew.add_rows(self.packing.rows(cut, CUTS, packed=False))
+        anew.evict(self.now)
+        self.packing = anew
+
+    @invariant()
+    def windows_agree(self) -> None:
+        for length in (timedelta(days=1), timedelta(days=12)):
+            packed, plain = (tiers.window(self.now - length, self.now) for tiers in (self.packing, self.plain))
+            assert packed.cells.equals(plain.cells)
+
+
+TestPackedTiers = PackedTiers.TestCase
+TestPackedTiers.settings = settings(max_examples=20, stateful_step_count=15)
 
 
 @given(st.lists(a_row(10).map(lambda row: row[1:]), max_size=30))
