@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -26,6 +27,7 @@ from consumers.settings import Settings
 from consumers.verify.run import DEFAULT_MEMORY, Options, verify
 from consumers.worker import Worker
 from monitor.engine import step
+from monitor.frames import latest
 from monitor.names import Topic
 from monitor.state import State
 from tests.kafka.traffic import (
@@ -72,8 +74,12 @@ async def lived(settings: Settings, records: Sequence[Sent], commits: int = 1) -
         for begin in range(0, len(records), portion):
             await send(settings, records[begin : begin + portion])
             total = min(begin + portion, len(records))
-            await until(lambda total=total: sum(s.offsets.get(name, 0) for s in replica.states.values()) == total)
+            await until(partial(_read_up_to, replica, name, total))
     return replica, await read_topic(settings, name, PARTITIONS)
+
+
+def _read_up_to(replica: Replica, topic: str, records: int) -> bool:
+    return sum(state.offsets.get(topic, 0) for state in replica.states.values()) == records
 
 
 async def remove_records(settings: Settings, before: int) -> None:
@@ -97,7 +103,7 @@ def over(records: Sequence[Any]) -> dict[int, State]:
         state = State()
         found = [r for r in records if r.partition == number]
         read = decode(found, future_after=datetime.now(UTC) + timedelta(minutes=5))
-        now = max(t for t in (read.events["time"].max(), datetime(2026, 3, 5, 9, tzinfo=UTC)) if t)  # type: ignore[type-var]
+        now = max(t for t in (latest(read.events["time"]), datetime(2026, 3, 5, 9, tzinfo=UTC)) if t)
         state.apply(step(state, read, now, policies(), grace=timedelta(0)).delta)
         states[number] = state
     return states

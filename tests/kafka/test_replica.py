@@ -30,6 +30,7 @@ from tests.kafka.traffic import (
     send,
     send_ends,
     until,
+    until_read,
     working,
 )
 
@@ -86,7 +87,7 @@ async def test_a_replica_that_comes_later_sees_the_same_with_deltas_tombstoned(o
         for seed in range(12):
             before = read_so_far(replica)
             await send(own, lives(20, seed=seed))
-            await until(lambda before=before: read_so_far(replica) > before)  # type: ignore[misc]
+            await until_read(replica, before + 1)
         await send_ends(own, PARTITIONS)
         await until(lambda: at_end(replica, PARTITIONS))
     keys = {record.key for record in await read_topic(own, own.kafka.topic(Topic.STATE), PARTITIONS)}

@@ -37,6 +37,7 @@ from tests.kafka.traffic import (
     send_ends,
     sender,
     until,
+    until_read,
     worker_process,
     working,
 )
@@ -80,7 +81,7 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(durable: Setti
         for kill in range(3):
             seen = read_so_far(replica)
             with process(durable, tmp_path) as worker:
-                await until(lambda seen=seen: read_so_far(replica) > seen, what=log_of(tmp_path))  # type: ignore[misc]
+                await until_read(replica, seen + 1, log_of(tmp_path))
                 await asyncio.sleep(draw.uniform(0, 0.3))
                 worker.send_signal(signal.SIGKILL)
             await send(durable, records[len(records) * (3 + kill) // 6 : len(records) * (4 + kill) // 6])

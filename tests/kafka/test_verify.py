@@ -49,6 +49,7 @@ from tests.kafka.traffic import (
     send,
     send_ends,
     until,
+    until_read,
     worker_process,
     working,
 )
@@ -341,7 +342,7 @@ async def test_events_that_were_refused_as_too_late_are_taken_as_refused(by_even
     async with replicated(live) as replica, working(live):
         for number, one in enumerate((held, late), start=1):
             await send(live, [(b"m", json.dumps(one).encode())])
-            await until(lambda number=number: read_so_far(replica) == number)  # type: ignore[misc]
+            await until_read(replica, number)
         assert sum(state.ledger().get("late", 0) for state in replica.states.values()) == 1
         outcome = await verified(live)
     assert outcome.findings.equal, outcome.findings.first

@@ -14,6 +14,7 @@ from consumers import changelog, topics
 from consumers.changelog import Kind
 from consumers.client import administrating, consumer, producer, started
 from consumers.health import Status
+from consumers.replica import Replica
 from consumers.settings import Settings, load
 from consumers.slots import SlotTaken, held
 from consumers.topics import TopicsUnfit
@@ -239,13 +240,17 @@ async def test_an_open_clock_ripens_without_events(settings: Settings) -> None:
         assert state.now > now + timedelta(seconds=2)
 
 
+def times(replica: Replica) -> list[datetime]:
+    return [state.now for _, state in sorted(replica.states.items()) if state.now is not None]
+
+
 async def test_time_goes_on_while_nothing_comes(settings: Settings) -> None:
     live = changed(settings, worker={"checkpoint_seconds": 0.1}, kafka={"partitions": 2})
     await topics.ensure(live.kafka)
     async with replicated(live) as replica, working(live):
         await until(lambda: len(replica.states) == 2 and all(s.now is not None for s in replica.states.values()))
-        before = {number: state.now for number, state in replica.states.items()}
-        await until(lambda: all(state.now > before[number] for number, state in replica.states.items()))  # type: ignore[operator]
+        before = times(replica)
+        await until(lambda: all(now > then for now, then in zip(times(replica), before, strict=True)))
         assert all(abs(datetime.now(UTC) - s.now) < timedelta(seconds=5) for s in replica.states.values() if s.now)
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 
@@ -43,6 +43,7 @@ slas:
   - {id: answers, title: Answered in time, measure: first_response, by: [service], goal: 90%, period: 7d}
 """
 
+T = TypeVar("T")
 Event = dict[str, Any]
 Sent = tuple[bytes, bytes]  # key, value
 
@@ -171,8 +172,13 @@ async def until(true: Callable[[], bool], seconds: float = 60, what: Callable[[]
         await asyncio.sleep(0.05)
 
 
+async def until_read(replica: Replica, records: int, what: Callable[[], object] = lambda: "") -> None:
+    """Wait until so many records are committed."""
+    await until(lambda: read_so_far(replica) >= records, what=what)
+
+
 @asynccontextmanager
-async def running(work: Awaitable[None]) -> AsyncIterator["asyncio.Task[None]"]:
+async def running(work: Awaitable[T]) -> AsyncIterator["asyncio.Task[T]"]:
     """A role that runs meanwhile; its failure is the test's."""
     task = asyncio.ensure_future(work)
     try:

@@ -106,8 +106,7 @@ class Case:
         now: dict[str, str] = {}
         for i, e in enumerate(self.events):
             if i == self.opened or e.kind == "updated":
-                now = {**now, **e.labels}
-                now = {k: v for k, v in now.items() if v is not None}
+                now = {k: v for k, v in {**now, **e.labels}.items() if v is not None}
             self.labels.append(now)
 
     def resolved_before(self, index: int) -> bool:
