@@ -20,7 +20,7 @@ from consumers.send import outgoing
 from consumers.send import send as send_file
 from consumers.settings import PREFIX, Settings
 from consumers.topics import TopicsUnfit
-from tests.kafka.traffic import POLICY_TEXT, as_environment, lives, policies, read_topic
+from tests.kafka.traffic import POLICY_TEXT, as_environment, changed, lives, policies, read_topic
 
 pytestmark = pytest.mark.kafka
 
@@ -30,7 +30,7 @@ SQM = Path(sys.executable).with_name("sqm")
 
 @pytest.fixture
 def partitioned(settings: Settings) -> Settings:
-    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"partitions": PARTITIONS})})
+    return changed(settings, kafka={"partitions": PARTITIONS})
 
 
 def wall() -> datetime:

@@ -33,6 +33,7 @@ from monitor.state import State
 from tests.kafka.traffic import (
     Sent,
     at_end,
+    changed,
     figures,
     lives,
     policies,
@@ -52,16 +53,13 @@ HOLED = 1  # the partition that is looked at
 
 @pytest.fixture
 def holed(settings: Settings) -> Settings:
-    kafka = settings.kafka.model_copy(update={"partitions": PARTITIONS, "retry_pause_seconds": 1.0})
-    worker = settings.worker.model_copy(
-        update={"checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 20, "checkpoint_events": 20}
-    )
-    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+    kafka = {"partitions": PARTITIONS, "retry_pause_seconds": 1.0}
+    worker = {"checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 20, "checkpoint_events": 20}
+    return changed(settings, clock="event", kafka=kafka, worker=worker)
 
 
 def accepting(settings: Settings, *names: str) -> Settings:
-    worker = settings.worker.model_copy(update={"accept_loss": names})
-    return settings.model_copy(update={"worker": worker})
+    return changed(settings, worker={"accept_loss": names})
 
 
 async def lived(settings: Settings, records: Sequence[Sent], commits: int = 1) -> tuple[Replica, list[Any]]:
@@ -303,7 +301,7 @@ async def test_a_state_that_is_gone_while_its_group_forgot_its_offsets_is_known_
     replica, _ = await lived(holed, lives(60))
     rejected = await read_topic(holed, holed.kafka.topic(Topic.REJECTED), PARTITIONS)
     touched = rejected[0].partition
-    other = holed.model_copy(update={"kafka": holed.kafka.model_copy(update={"group": f"{holed.kafka.group}-x"})})
+    other = changed(holed, kafka={"group": f"{holed.kafka.group}-x"})
     await make_anew(other, other.kafka.topic(Topic.STATE))
     async with working(other) as worker:
         assert "holds what was made with it, up to offset" in await halted(worker, touched)

@@ -22,7 +22,7 @@ from consumers.worker import Worker
 from monitor.frames import ALERTS
 from monitor.policy import PolicySet, load
 from tests.kafka.hook import SECRET, SECRET_ENV, Hook, receiving
-from tests.kafka.traffic import Event, event, read_so_far, running, send, send_ends, until
+from tests.kafka.traffic import Event, changed, event, read_so_far, running, send, send_ends, until
 
 pytestmark = pytest.mark.kafka
 
@@ -84,7 +84,7 @@ def alerts_of(replica: Replica, kind: str) -> list[tuple[str, str]]:
 async def test_an_incident_fires_is_told_and_resolves_when_it_is_over(
     settings: Settings, hook: Hook, policies: PolicySet
 ) -> None:
-    settings = settings.model_copy(update={"clock": "event"})  # so that events alone make time go on
+    settings = changed(settings, clock="event")  # so that events alone make time go on
     await topics.ensure(settings.kafka)
     fixed = FixedPolicies(policies)
     replica = Replica(settings)
@@ -126,7 +126,7 @@ async def test_an_overdue_case_is_told_once_however_often_the_receiver_fails(
 async def test_another_judge_takes_over_and_repeats_nothing(
     settings: Settings, hook: Hook, policies: PolicySet
 ) -> None:
-    settings = settings.model_copy(update={"judge": settings.judge.model_copy(update={"session_timeout_seconds": 6.0})})
+    settings = changed(settings, judge={"session_timeout_seconds": 6.0})
     await topics.ensure(settings.kafka)
     fixed = FixedPolicies(policies)
     replica = Replica(settings)
@@ -194,13 +194,8 @@ async def test_a_backlog_is_worked_off_without_old_news_being_told_or_anything_t
     settings: Settings, hook: Hook, policies: PolicySet
 ) -> None:
     small = {"batch_records": 10, "checkpoint_events": 10, "checkpoint_seconds": 0.1}
-    settings = settings.model_copy(
-        update={
-            "kafka": settings.kafka.model_copy(update={"partitions": 2}),
-            "worker": settings.worker.model_copy(update=small),
-            "judge": settings.judge.model_copy(update={"tick_seconds": 0.1, "session_timeout_seconds": 6.0}),
-        }
-    )
+    quick = {"tick_seconds": 0.1, "session_timeout_seconds": 6.0}
+    settings = changed(settings, kafka={"partitions": 2}, worker=small, judge=quick)
     await topics.ensure(settings.kafka)
     begun = datetime.now(UTC)
     waiting = []  # a case every minute of three hours: each second one is answered in time, the others never

@@ -19,7 +19,7 @@ from consumers.policies import PolicyFollower
 from consumers.settings import PREFIX, Settings
 from consumers.worker import Worker
 from tests.kafka.hook import SECRET, SECRET_ENV, Hook, receiving
-from tests.kafka.traffic import as_environment, event, running, send, until
+from tests.kafka.traffic import as_environment, changed, event, running, send, until
 
 pytestmark = pytest.mark.kafka
 
@@ -97,7 +97,7 @@ async def test_another_judge_tells_within_seconds_what_a_killed_one_could_not(
         policy.write_text(POLICY.format(address=hook.address))
         policies = PolicyFollower(settings.kafka)
         worker = Worker(settings, policies)
-        with judges(settings.model_copy(update={"policy": (policy,)}), tmp_path) as both:
+        with judges(changed(settings, policy=(policy,)), tmp_path) as both:
 
             def words() -> str:
                 return "\n".join(judge.text() for judge in both)

@@ -20,6 +20,7 @@ from monitor.state import Delta, State
 from tests.kafka.traffic import (
     POLICY_TEXT,
     at_end,
+    changed,
     figures,
     lives,
     policies,
@@ -41,9 +42,8 @@ PARTITIONS = 2
 
 @pytest.fixture
 def own(settings: Settings) -> Settings:
-    kafka = settings.kafka.model_copy(update={"partitions": PARTITIONS})
-    worker = settings.worker.model_copy(update={"checkpoint_seconds": 0.1, "snapshot_deltas": 1, "batch_records": 50})
-    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+    worker = {"checkpoint_seconds": 0.1, "snapshot_deltas": 1, "batch_records": 50}
+    return changed(settings, clock="event", kafka={"partitions": PARTITIONS}, worker=worker)
 
 
 async def test_an_empty_topic_is_caught_up_with(own: Settings) -> None:

@@ -24,6 +24,7 @@ from tests.kafka.traffic import (
     T0,
     as_environment,
     at_end,
+    changed,
     event,
     figures,
     lives,
@@ -50,11 +51,9 @@ PARTITIONS = 3
 @pytest.fixture
 def durable(settings: Settings) -> Settings:
     """As a worker runs for real, static membership and all, only quicker and by the events' clock."""
-    kafka = settings.kafka.model_copy(update={"partitions": PARTITIONS, "retry_pause_seconds": 1.0})
-    worker = settings.worker.model_copy(
-        update={"static": True, "checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 100}
-    )
-    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+    kafka = {"partitions": PARTITIONS, "retry_pause_seconds": 1.0}
+    worker = {"static": True, "checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 100}
+    return changed(settings, clock="event", kafka=kafka, worker=worker)
 
 
 @contextmanager

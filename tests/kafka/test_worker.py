@@ -22,6 +22,7 @@ from monitor.names import Topic
 from tests.kafka.traffic import (
     END,
     at_end,
+    changed,
     event,
     figures,
     lives,
@@ -42,17 +43,11 @@ pytestmark = pytest.mark.kafka
 PARTITIONS = 3
 
 
-def changed(settings: Settings, **updates: dict[str, Any]) -> Settings:
-    groups = {name: getattr(settings, name).model_copy(update=fields) for name, fields in updates.items()}
-    return settings.model_copy(update=groups)
-
-
 @pytest.fixture
 def by_events(settings: Settings) -> Settings:
     """Time is the events', so that every figure is a function of what was sent."""
     fast = {"checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 200}
-    of_events = settings.model_copy(update={"clock": "event"})
-    return changed(of_events, kafka={"partitions": PARTITIONS}, worker=fast)
+    return changed(settings, clock="event", kafka={"partitions": PARTITIONS}, worker=fast)
 
 
 async def test_the_committed_figures_are_those_of_one_batch_over_all_events(by_events: Settings) -> None:
@@ -200,7 +195,7 @@ async def test_changed_verdicts_are_published_as_cloudevents(by_events: Settings
 
 
 async def test_all_verdicts_are_published_when_asked_for(by_events: Settings) -> None:
-    everything = by_events.model_copy(update={"verdicts": "all"})
+    everything = changed(by_events, verdicts="all")
     await topics.ensure(everything.kafka)
     opened = END - timedelta(days=1)
     sent = [

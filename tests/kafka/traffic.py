@@ -48,6 +48,15 @@ Event = dict[str, Any]
 Sent = tuple[bytes, bytes]  # key, value
 
 
+def changed(settings: Settings, **updates: Any) -> Settings:
+    """Other settings: a group of them is given by what is changed in it."""
+    groups = {
+        name: getattr(settings, name).model_copy(update=update) if isinstance(update, dict) else update
+        for name, update in updates.items()
+    }
+    return settings.model_copy(update=groups)
+
+
 def policies() -> PolicySet:
     return load([("policy.yaml", POLICY_TEXT)])
 
@@ -237,7 +246,7 @@ def worker_process(settings: Settings, folder: Path) -> "subprocess.Popen[bytes]
     """A worker in a process of its own, that can be killed."""
     policy = folder / "policy.yaml"
     policy.write_text(POLICY_TEXT)
-    content = settings.model_copy(update={"policy": (policy,)})
+    content = changed(settings, policy=(policy,))
     environment = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
     with (folder / "worker.log").open("ab") as output:
         return subprocess.Popen(
