@@ -108,7 +108,7 @@ async def test_who_reads_the_deltas_later_is_told_the_same_of_those_that_are_lef
         for seed in range(8):
             before = read_so_far(replica)
             await send(own, lives(10, seed=seed))
-            await until(lambda before=before: read_so_far(replica) > before)  # type: ignore[misc]
+            await until_read(replica, before + 1)
         await send_ends(own, PARTITIONS)
         await until(lambda: at_end(replica, PARTITIONS))
     async with replicated(own) as late:
