@@ -101,7 +101,7 @@ def create_app(context: Context) -> FastAPI:
     app.add_middleware(Headers)
     for router in ROUTERS:
         app.include_router(router)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's way to extend it
     _manual(app)
     if PAGE.joinpath("index.html").exists():
         app.frontend("/", directory=PAGE, fallback=None)

@@ -10,7 +10,7 @@ off; it never holds up the others.
 """
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Final
 
 import anyio
@@ -163,7 +163,7 @@ class Broadcast:
             client.close()
 
 
-async def wire(broadcast: Broadcast, last_event_id: str | None) -> AsyncIterator[bytes]:
+async def wire(broadcast: Broadcast, last_event_id: str | None) -> AsyncGenerator[bytes, None]:
     """The bytes of one stream: what was missed, then what comes, a comment when nothing does."""
     client = broadcast.join(last_event_id)
     try:

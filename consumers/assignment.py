@@ -106,7 +106,7 @@ class _Table:
             self._backups[folder, member] += 1
 
 
-class Assignor(AbstractPartitionAssignor):  # type: ignore[misc]
+class Assignor(AbstractPartitionAssignor):
     """`places` as a strategy of aiokafka's, one for each member: partition p of all topics always comes together.
 
     :param held: what this member has at the moment

@@ -151,7 +151,7 @@ def consumer(kafka: KafkaSettings, **options: Any) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(**_login(kafka), **(told | options))
 
 
-class Producer(AIOKafkaProducer):  # type: ignore[misc]
+class Producer(AIOKafkaProducer):
     """A producer that can be given up while its broker is away."""
 
     async def close(self) -> None:

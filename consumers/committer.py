@@ -47,7 +47,7 @@ class Committer:
     async def commit(self, checkpoint: Checkpoint) -> None:
         """One transaction. Any error leaves its outcome unknown: begin anew from what the log says."""
         client = self._started()
-        state = [Message(key, value, []) for key, value in checkpoint.frames]  # type: ignore[arg-type]
+        state = [Message(key, value, []) for key, value in checkpoint.frames]
         await client.begin_transaction()
         sent = await asyncio.gather(
             self._send(Topic.STATE, state),

@@ -142,7 +142,7 @@ def damaged(error: FrameError, state: TopicPartition, begins: Offsets) -> list[H
 
 async def _expired(client: AIOKafkaConsumer, where: TopicPartition, stored: int, begin: int, own: pl.DataFrame) -> Hole:
     first = await _at(client, where, begin)
-    since = own["time"].last() if own.height else None
+    since = _last_time(own)
     until = stamp(first) if first is not None else None
     span = f", those between {_said(since)} and {_said(until)}" if since and until else ""
     return Hole(
@@ -154,7 +154,7 @@ async def _expired(client: AIOKafkaConsumer, where: TopicPartition, stored: int,
         missing=begin - stored,
         counted=False,
         resumed_at=begin,
-        from_time=since if isinstance(since, datetime) else None,
+        from_time=since,
         to_time=until,
         detail=f"{_place(where)}: the state ends at offset {stored}, the topic begins at {begin}: "
         f"{begin - stored} records are gone that were never counted{span}",
@@ -183,7 +183,6 @@ async def _cut_off(
             missing=None,
             counted=True,
             resumed_at=begin,
-            from_time=None,
             to_time=_last_time(own),
             detail=f"{_place(where)}: {seen}, and none that was read is there any more: the topic was made anew or "
             f"emptied; {untold}",
@@ -243,5 +242,5 @@ def _last_time(own: pl.DataFrame) -> datetime | None:
     return time if isinstance(time, datetime) else None
 
 
-def _said(at: Any) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(at, datetime) else ""
+def _said(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

@@ -44,7 +44,7 @@ class CannotJudge(Exception):
     retriable = True
 
 
-class Judge(ConsumerRebalanceListener):  # type: ignore[misc]
+class Judge(ConsumerRebalanceListener):
     """Judges while it is elected, until it is cancelled. `health` says how it fares.
 
     :param replica: run by somebody else; may be shared with an API

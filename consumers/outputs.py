@@ -22,7 +22,7 @@ _TIME: Final = "%Y-%m-%dT%H:%M:%S%.3fZ"
 
 class Message(NamedTuple):
     key: bytes | None
-    value: bytes
+    value: bytes | None  # None: a tombstone
     headers: list[tuple[str, bytes]]
 
 

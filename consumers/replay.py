@@ -11,7 +11,7 @@ from monitor.chance import foretell
 from monitor.dedup import unseen
 from monitor.engine import step
 from monitor.events import Read
-from monitor.frames import HISTORY, IDS, empty
+from monitor.frames import HISTORY, IDS, empty, latest
 from monitor.names import Kind
 from monitor.policy import PolicySet
 from monitor.running import OPEN
@@ -42,8 +42,7 @@ def fold(
     events: Read, policies: PolicySet, *, now: datetime | None, wall: datetime, rows_unreadable: int = 0
 ) -> Replayed:
     """Events folded at once, without grace, nothing archived."""
-    newest = events.events["time"].max()
-    at = now or (newest if isinstance(newest, datetime) else wall)
+    at = now or latest(events.events["time"]) or wall
     state = State()
     state.apply(step(state, events, at, policies, grace=timedelta(0)).delta)
     return Replayed(state, events, at, summary({0: state}, policies, at, rows_unreadable))

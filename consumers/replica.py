@@ -37,10 +37,10 @@ log = structlog.get_logger()
 RATE_SPAN: Final = timedelta(seconds=10)
 LOCK_SECONDS: Final = 0.002
 
-OnDelta = Callable[[int, int, Delta], None]  # partition, number of the delta, its tables
-OnRestored = Callable[[int, State], None]
-OnAlert = Callable[[int, Row], None]  # offset, transition
-OnReread = Callable[[int | None, int, int], None]  # partition, or None for alerts; numbers from, to before
+OnDelta = Callable[[int, int, Delta], object]  # partition, number of the delta, its tables
+OnRestored = Callable[[int, State], object]
+OnAlert = Callable[[int, Row], object]  # offset, transition
+OnReread = Callable[[int | None, int, int], object]  # partition, or None for alerts; numbers from, to before
 
 
 @dataclass

@@ -22,7 +22,7 @@ from consumers.settings import KafkaSettings
 from consumers.tables import FileError
 from consumers.topics import ensure
 from monitor.events import read_json
-from monitor.frames import INSTANT, ORIGIN
+from monitor.frames import INSTANT, ORIGIN, latest
 from monitor.policy.values import instant_text
 
 MOST_UNDELIVERED: Final = 10_000  # records on their way at once
@@ -56,7 +56,7 @@ def outgoing(gathered: Gathered, *, future_after: datetime | None) -> Outgoing:
         return Outgoing([], [], [], None)
     values = [value for part in lines for value in part.values]
     records = pl.concat([_records(part, future_after) for part in lines]).with_row_index("number").sort(_PLACE)
-    newest = records["time"].max()
+    newest = latest(records["time"])
     # What has no time of its own goes behind the event before it in its file; before all else if there is none.
     records = records.with_columns(pl.col("time").forward_fill().over("partition"))
     records = records.sort("time", *_PLACE, nulls_last=False)
@@ -64,7 +64,7 @@ def outgoing(gathered: Gathered, *, future_after: datetime | None) -> Outgoing:
         values=[values[number] for number in records["number"]],
         keys=[None if case is None else case.encode() for case in records["case"]],
         places=records.select(pl.format("{}:{}", "topic", "offset")).to_series().to_list(),
-        newest=newest if isinstance(newest, datetime) else None,
+        newest=newest,
     )
 
 

@@ -23,7 +23,6 @@ from monitor.mapping import UNREADABLE
 
 _COMMA, _QUOTE, _NEWLINE, _RETURN = b',"\n\r'
 _CELL = re.compile(r'(?:"(?:[^"]|"")*"|[^",][^,]*|)(?:,|$)', re.DOTALL)
-LONGEST_CELL = 131_072  # characters; a longer one is a quote that never ends
 
 
 class FileError(Exception):

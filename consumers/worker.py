@@ -90,7 +90,7 @@ class Worker:
         self._stop.set()
 
 
-class Session(ConsumerRebalanceListener):  # type: ignore[misc]
+class Session(ConsumerRebalanceListener):
     """One membership in the group."""
 
     def __init__(self, settings: Settings, policies: Policies, health: RoleHealth, slot: int, wall: Wall) -> None:

@@ -213,7 +213,7 @@ def ordered(history: pl.DataFrame) -> Cases:
     opened = _first_per_case(kind == CODE[Kind.OPENED], case, np.full(height, -1))
     ends = (kind == CODE[Kind.CANCELLED]) | (kind == CODE[Kind.ABANDONED])
     final = _first_per_case(ends, case, first[1:])
-    resolves, reopens = _turns(kind, case, first, final)
+    resolves, reopens = _turns(kind, case, final)
     state, labels, setter = _labels(history, row, kind, case, first, opened)
     void = _void(history, row, case, resolves, reopens, height)
     return Cases(history, row, time, kind, case, first, opened, final, resolves, reopens, state, labels, setter, void)
@@ -286,7 +286,7 @@ def _first_per_case(mask: Mask, case: Ints, otherwise: Ints) -> Ints:
     return found
 
 
-def _turns(kind: npt.NDArray[np.uint8], case: Ints, first: Ints, final: Ints) -> tuple[Mask, Mask]:
+def _turns(kind: npt.NDArray[np.uint8], case: Ints, final: Ints) -> tuple[Mask, Mask]:
     """Which events resolved a case that was not resolved, and which reopened one that was."""
     down = (kind == CODE[Kind.RESOLVED]) | (kind == CODE[Kind.CLOSED])
     index = np.flatnonzero(down | (kind == CODE[Kind.REOPENED]))

@@ -31,6 +31,7 @@ from monitor.frames import (
     VERDICTS,
     conform,
     empty,
+    latest,
     referring,
 )
 from monitor.names import Kind
@@ -242,8 +243,7 @@ def _aging(
     state: State, read: Read, now: datetime, policies: PolicySet, touched: pl.Series, forgets: bool
 ) -> dict[str, pl.DataFrame]:
     """META, and which cases are archived."""
-    newest = read.events["time"].max()
-    times = [time for time in (state.newest_event, newest) if isinstance(time, datetime)]
+    times = [time for time in (state.newest_event, latest(read.events["time"])) if time is not None]
     newest = max(times, default=None)
     row = {
         "now": max(now, state.now) if state.now else now,

@@ -5,6 +5,7 @@ is exact. A frame that crosses a module boundary has exactly the columns of its 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Final
 
@@ -258,3 +259,15 @@ def conform(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
         else pl.lit(None, dtype=dtype).alias(name)
         for name, dtype in columns.items()
     )
+
+
+def earliest(times: pl.Series) -> datetime | None:
+    """The least of these instants; None: there is none."""
+    found = times.min()
+    return found if isinstance(found, datetime) else None
+
+
+def latest(times: pl.Series) -> datetime | None:
+    """The greatest of these instants; None: there is none."""
+    found = times.max()
+    return found if isinstance(found, datetime) else None

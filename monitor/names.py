@@ -192,7 +192,6 @@ class HoleKind(StrEnum):
 
 
 # --- metrics ---
-METRIC_PREFIX = "sqm_"
 
 
 class Metric(StrEnum):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from monitor.frames import Columns, together, used
+from monitor.frames import Columns, earliest, together, used
 from monitor.keyed import Ints, Keyed, Lows, Part, low_half
 
 BLOCK_KEYS: Final = 170  # more would take a little less space, and longer to find one in
@@ -45,11 +45,11 @@ def pack(rows: pl.DataFrame, key: str, order: pl.Series) -> Packed:
     firsts = np.arange(0, len(keys), BLOCK_KEYS)  # the first key of each block
     begins = (ends - many)[firsts]
     parts = [rows[begin:end] for begin, end in pairwise([*begins.tolist(), rows.height])]
-    oldest = [part["time"].min() if "time" in part.columns else None for part in parts]
+    oldest = [earliest(part["time"]) if "time" in part.columns else None for part in parts]
     counts = np.diff(np.append(firsts, len(keys)))
     starts = ends - many - np.repeat(begins, counts)
     blocks = [_packed(part) for part in parts]
-    return Packed(blocks, counts, keys, many.astype(np.uint32), starts.astype(np.uint32), oldest)  # type: ignore[arg-type]
+    return Packed(blocks, counts, keys, many.astype(np.uint32), starts.astype(np.uint32), oldest)
 
 
 class Sealed:

@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,11 @@ print(used.ru_utime + used.ru_stime, used.ru_maxrss, file=sys.stderr)
 """
 
 
-def measured(command: list[str | Path]) -> tuple[dict[str, Any], float, float]:
+def measured(command: Sequence[object]) -> tuple[dict[str, Any], float, float]:
     """What it prints, the seconds of the processor that it takes (what else runs does not count), and kilobytes."""
-    done = subprocess.run([sys.executable, "-c", MEASURE, *command], capture_output=True, check=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *map(str, command)], capture_output=True, check=True, text=True
+    )
     seconds, kilobytes = map(float, done.stderr.split())
     return json.loads(done.stdout), seconds, kilobytes
 

@@ -52,7 +52,7 @@ def selectors(node: Any) -> Iterator[promql.VectorSelector]:
             yield from selectors(node.expr)
 
 
-def family(name: str) -> str:
+def family(name: str | None) -> str:
     """The metric that a sample belongs to."""
     found = [n for n in FAMILIES if name in (n, f"{n}_bucket", f"{n}_sum", f"{n}_count")]
     assert len(found) == 1, f"{name} is not exposed"

@@ -48,8 +48,9 @@ class Demo:
     def get(self, path: str) -> Any:
         """The JSON at that path; None while it is not answered with 200."""
         found = re.search(r"http://127\.0\.0\.1:\d+", self.said())
+        assert found is not None
         try:
-            with urllib.request.urlopen(found[0] + path, timeout=10) as answer:  # type: ignore[index]
+            with urllib.request.urlopen(found[0] + path, timeout=10) as answer:
                 return json.load(answer)
         except (OSError, urllib.error.HTTPError):
             return None

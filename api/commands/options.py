@@ -72,7 +72,7 @@ def with_settings(*groups: str, general: bool = True) -> Callable[[Callable[...,
         taken = {flag.parameter for flag in offered}
         kept = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         signature = inspect.Signature([*(p.replace(kind=p.KEYWORD_ONLY) for p in kept), *map(_parameter, offered)])
-        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__signature__ = signature  # type: ignore[attr-defined] # which typer reads
         run.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
         del run.__wrapped__
         return run

@@ -1,4 +1,4 @@
-"""Clocks: from the events of cases to verdicts (SEMANTICS.md, Clocks).
+"""Clocks: from the events of cases to verdicts (docs/reference/clocks.md has the rules).
 
 cases.ordered -> rules (lines as arrays) -> openings, cycles (runs, cut into segments) -> timing (dues) -> outcome
 """

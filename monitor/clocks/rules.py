@@ -128,10 +128,6 @@ def _compile(policies: PolicySet) -> Rules:
     )
 
 
-def _effective(start: datetime | None) -> int:
-    return LONG_AGO if start is None else microseconds(start)
-
-
 def _risk(line: TargetLine) -> int:
     if line.at_risk is None or line.within is None:
         return NEVER

@@ -1,7 +1,7 @@
 """The nested answers of a rating, checked one by one and kept as JSON with sorted names.
 
 What is stored: `{"dimensions": {name: {"perceived": 5.0}}, "items": {…}, "weights": {name: 0.5}}`. An answer of 0
-or "n/a" is no score (SEMANTICS.md), so it is left out, and with it an entry that has nothing else.
+or "n/a" is no score, so it is left out, and with it an entry that has nothing else.
 """
 
 import re

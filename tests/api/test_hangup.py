@@ -20,7 +20,7 @@ class Running:
 
     def __init__(self, folder: Path, role: str, terminal: int | None) -> None:
         self._log = folder / "log"
-        command = [SQM, role, "--bootstrap", NOBODY, "--port", "0"]
+        command = [str(SQM), role, "--bootstrap", NOBODY, "--port", "0"]
         with self._log.open("wb") as log:
             stdin = subprocess.DEVNULL if terminal is None else terminal
             self.process = subprocess.Popen(

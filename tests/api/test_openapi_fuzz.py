@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -44,5 +45,5 @@ def address() -> Iterator[str]:
 
 @SCHEMA.exclude(path="/v1/stream").parametrize()
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_every_answer_is_as_the_document_says(case: Case, address: str) -> None:
+def test_every_answer_is_as_the_document_says(case: Case[Any], address: str) -> None:
     case.call_and_validate(base_url=address, excluded_checks=[positive_data_acceptance])

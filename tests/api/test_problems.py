@@ -72,7 +72,7 @@ async def test_before_the_first_figures_resources_say_that_they_are_not_ready() 
 
 
 async def test_an_error_inside_is_a_problem_too_and_tells_no_secrets(ticked: Context) -> None:
-    ticked.board = object()  # type: ignore[assignment]
+    ticked.board = object()  # type: ignore[assignment] # so that it fails
     with capture_logs() as logged:
         async with asking(ticked) as http:
             answer = await http.get("/v1/slas")

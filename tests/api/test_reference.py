@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_the_table_of_contents_has_every_page() -> None:
 
 
 def test_everything_is_in_them(made: dict[str, str]) -> None:
-    wanted = {
+    wanted: dict[str, Sequence[str]] = {
         "settings.md": [name for name, _ in described()],
         "metrics.md": list(Metric),
         "indicators.md": [indicator.id for indicator in REGISTRY],

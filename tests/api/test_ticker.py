@@ -141,7 +141,7 @@ async def test_a_storm_of_verdicts_is_cut_and_the_tick_says_so(replica: Replica)
 
 async def test_a_tick_that_fails_is_said_and_the_next_one_tries_again(replica: Replica) -> None:
     here, ticker = await ticking(replica)
-    whole, replica.states = replica.states, {0: None}  # type: ignore[dict-item]
+    whole, replica.states = replica.states, {0: None}  # type: ignore[dict-item] # so that it fails
     with capture_logs() as logged:
         await ticker.tick()
     assert [line["event"] for line in logged] == ["a tick failed"]

@@ -107,7 +107,7 @@ def main() -> None:
     machine = Machine(platform.python_version(), kafka_version(), os.cpu_count() or 0, os.getloadavg()[0])
     with tempfile.TemporaryDirectory() as scratch, Broker(Path(scratch) / "kafka", properties=PROPERTIES) as broker:
         opponent = streams.compiled(Path(scratch) / "classes")
-        contestants = [
+        contestants: list[Contestant] = [
             Bare(),
             *(Workers(count) for count in told.workers),
             *(Streams(opponent, stores) for stores in told.streams),

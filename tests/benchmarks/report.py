@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from statistics import median
 from typing import Final
 
@@ -150,6 +151,10 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _seconds(stage: str, run: Run) -> float:
+    return run.stages[stage]
+
+
 def _profile(result: Result) -> list[str]:
     """Where the workers' time goes."""
     profiled = {title: runs for title, runs in result.runs.items() if any(run.stages for run in runs)}
@@ -162,7 +167,7 @@ def _profile(result: Result) -> list[str]:
         f"|---|{'---:|' * len(profiled)}---|",
     ]
     for stage, what in STAGES.items():
-        seconds = [_middle(runs, lambda run, name=stage: run.stages[name], "{:.2f}") for runs in profiled.values()]
+        seconds = [_middle(runs, partial(_seconds, stage), "{:.2f}") for runs in profiled.values()]
         lines.append(_row([stage, *seconds, what]))
     whole = [_middle(runs, lambda run: run.seconds, "{:.2f}") for runs in profiled.values()]
     return [*lines, _row(["the whole run", *whole, "from the first assignment to the last commit"]), ""]

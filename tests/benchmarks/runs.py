@@ -8,6 +8,8 @@ import json
 import resource
 import sys
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psutil
@@ -16,6 +18,7 @@ from aiokafka import TopicPartition
 from consumers import logs, topics
 from consumers.client import consumer, started
 from consumers.garbage import collect_rarely
+from consumers.health import RoleHealth
 from consumers.policies import FixedPolicies
 from consumers.settings import Settings, load
 from consumers.worker import Worker
@@ -53,63 +56,66 @@ async def bare(settings: Settings, records: int) -> dict[str, Any]:
         await client.stop()
 
 
-async def worker(settings: Settings) -> None:
-    """Fold everything into committed state, and tell of each commit; ends with its input."""
+@asynccontextmanager
+async def folding(settings: Settings) -> AsyncIterator[tuple[RoleHealth, Callable[[], bool]]]:
+    """A worker that works meanwhile: how it fares, and whether to go on; that is until this process's input ends."""
     collect_rarely()  # as every role does
     await topics.ensure(settings.kafka)
     work = Worker(settings, FixedPolicies(load_policy([("bench", POLICY)])))
     task = asyncio.create_task(work.run())
     over = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
-    partitions = work.health.partitions
-    told = None
-    while not over.done():
+
+    def goes_on() -> bool:
         if task.done():
             task.result()
-        if partitions:
-            committed = sum(p.committed for p in partitions.values())
-            if committed != told:
-                tell(committed=committed, cpu=cpu(), mb=held_mb(), at=time.perf_counter())  # of one clock for all
-                told = committed
-        await asyncio.sleep(0.01)  # what is timed is left as it is: nothing signals a commit
-    stages: dict[str, float] = {}
-    for partition in partitions.values():
-        for stage, seconds in partition.seconds.items():
-            stages[stage] = stages.get(stage, 0.0) + seconds
+        return not over.done()
+
+    yield work.health, goes_on
     work.stop()
     await task
+
+
+async def worker(settings: Settings) -> None:
+    """Fold everything into committed state, and tell of each commit."""
+    async with folding(settings) as (health, goes_on):
+        partitions, told = health.partitions, None
+        while goes_on():
+            if partitions:
+                committed = sum(p.committed for p in partitions.values())
+                if committed != told:
+                    at = time.perf_counter()  # of one clock for all processes
+                    tell(committed=committed, cpu=cpu(), mb=held_mb(), at=at)
+                    told = committed
+            await asyncio.sleep(0.01)  # what is timed is left as it is: nothing signals a commit
+        stages: dict[str, float] = {}
+        for partition in partitions.values():
+            for stage, seconds in partition.seconds.items():
+                stages[stage] = stages.get(stage, 0.0) + seconds
     tell(stages=stages, peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 async def watched(settings: Settings) -> None:
     """A worker that tells how it fares: each status and commit of a partition, how late its loop is, warm copies."""
-    collect_rarely()  # as every role does
-    await topics.ensure(settings.kafka)
-    work = Worker(settings, FixedPolicies(load_policy([("bench", POLICY)])))
-    task = asyncio.create_task(work.run())
-    over = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
     known: dict[int, tuple[Any, Any, float]] = {}  # status, last commit, seconds of folding so far
     lags: list[float] = []
-    while not over.done():
-        if task.done():
-            task.result()
-        before = time.perf_counter()
-        await asyncio.sleep(0.01)
-        now = time.perf_counter()
-        lags.append(round((now - before - 0.01) * 1000, 1))
-        if len(lags) == 50:
-            tell(lags=lags, warm=work.health.warm, at=now)
-            lags = []
-        for number, partition in work.health.partitions.items():
-            status, commit, folded = known.get(number, (None, None, 0.0))
-            if partition.status != status:
-                tell(partition=number, status=partition.status, at=now)
-            if partition.last_commit not in (commit, None):
-                seconds = sum(partition.seconds.get(stage, 0.0) for stage in FOLDING)
-                tell(partition=number, fold=max(0.0, seconds - folded), committed=partition.committed, at=now)
-                folded = seconds
-            known[number] = (partition.status, partition.last_commit, folded)
-    work.stop()
-    await task
+    async with folding(settings) as (health, goes_on):
+        while goes_on():
+            before = time.perf_counter()
+            await asyncio.sleep(0.01)
+            now = time.perf_counter()
+            lags.append(round((now - before - 0.01) * 1000, 1))
+            if len(lags) == 50:
+                tell(lags=lags, warm=health.warm, at=now)
+                lags = []
+            for number, partition in health.partitions.items():
+                status, commit, folded = known.get(number, (None, None, 0.0))
+                if partition.status != status:
+                    tell(partition=number, status=partition.status, at=now)
+                if partition.last_commit not in (commit, None):
+                    seconds = sum(partition.seconds.get(stage, 0.0) for stage in FOLDING)
+                    tell(partition=number, fold=max(0.0, seconds - folded), committed=partition.committed, at=now)
+                    folded = seconds
+                known[number] = (partition.status, partition.last_commit, folded)
     tell(peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, at=time.perf_counter())
 
 

@@ -274,7 +274,7 @@ async def test_the_ledger_out_of_balance_is_the_first_thing_said(world: World, o
     page = await open_page(world.address)
     await full(page)
     state = world.replica.states[0]
-    state.ledger = lambda: {"read": 9}  # type: ignore[method-assign]
+    state.ledger = lambda: {"read": 9}  # type: ignore[method-assign] # of this one state
     await expect(page.locator("#verdict-said")).to_contain_text("The ledger does not balance")
     await expect(page.locator("#balance")).to_contain_text("NOT BALANCED")
 

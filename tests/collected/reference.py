@@ -114,10 +114,13 @@ def _event(when: datetime, words: str, number: int, at: Any) -> Event:
         name, _, value = word.partition("=")
         if name in LABELS:
             event = replace(event, labels={**event.labels, name: value or None})
-        elif name in ("bot", "private"):
-            event = replace(event, **{"bot": True} if name == "bot" else {"public": False})
+        elif name == "bot":
+            event = replace(event, bot=True)
+        elif name == "private":
+            event = replace(event, public=False)
         elif name == "due":
             event = replace(event, due_at=at(datetime.fromisoformat(value).astimezone(UTC)))
         elif name != "complaint":
-            event = replace(event, **{{"seq": "sequence"}.get(name, name): value})
+            said: dict[str, Any] = {{"seq": "sequence"}.get(name, name): value}
+            event = replace(event, **said)
     return event

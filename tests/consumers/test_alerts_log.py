@@ -15,7 +15,7 @@ T0 = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def row(identity: str = "a-1", **changed: Any) -> Row:
-    known = {"id": identity, "kind": "burn", "severity": "page", "sla": "answers", "state": "firing"}
+    known: Row = {"id": identity, "kind": "burn", "severity": "page", "sla": "answers", "state": "firing"}
     known |= {"reason": "burning", "title": "t", "detail": "d", "since": T0, "at": T0, "wall": T0, "values": '{"n":80}'}
     return dict.fromkeys(ALERTS) | known | changed
 

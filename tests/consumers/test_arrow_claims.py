@@ -53,7 +53,7 @@ HUGE = (1 << 62).to_bytes(8, "little")
 @pytest.mark.parametrize("options", [{}, {"compression": "zstd"}])
 def test_eight_bytes_damaged_anywhere_are_refused_or_harmless(options: Any) -> None:
     whole = stream(EVERY_TYPE, **options)
-    outcomes = set()
+    outcomes: set[object] = set()
     for at in range(0, len(whole) - 8, 8):
         try:
             outcomes.add(read_stream(whole[:at] + HUGE + whole[at + 8 :]).height)

@@ -35,6 +35,7 @@ def read(records: list[tuple[bytes, bytes]]) -> dict[str, pl.DataFrame]:
 def damaged_like(value: bytes) -> FrameDamaged | NewerFormat:
     with pytest.raises((FrameDamaged, NewerFormat)) as caught:
         changelog.decode([value], PLACE) if changelog.header(value, PLACE) else None
+    assert isinstance(caught.value, FrameDamaged | NewerFormat)
     return caught.value
 
 

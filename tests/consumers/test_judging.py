@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from consumers.judging import Seen, is_current, judge, see
+from consumers.judging import Clock, Seen, is_current, judge, see
 from monitor import engine
 from monitor.events import read_json
 from monitor.frames import ALERTS, ORIGIN, conform, empty
@@ -108,9 +108,9 @@ CURRENT = {
 
 @pytest.mark.parametrize(("behind", "clock", "current"), CURRENT.values(), ids=CURRENT)
 def test_a_partition_keeps_up_that_stands_at_the_wall_clock(
-    behind: list[int | None], clock: str, current: bool
+    behind: list[int | None], clock: Clock, current: bool
 ) -> None:
     states = {number: State() for number in range(len(behind))}
     for number, seconds in enumerate(behind):
         states[number].now = None if seconds is None else T0 - timedelta(seconds=seconds)
-    assert is_current(states, T0, clock) is current  # type: ignore[arg-type]
+    assert is_current(states, T0, clock) is current

@@ -176,7 +176,9 @@ def test_with_the_clock_of_events_a_restart_knows_how_far_each_topic_had_come() 
 )
 def test_time_never_goes_back_nor_beyond_what_was_asked(steps: list[tuple[str, int, int]], follows: bool) -> None:
     time = PartitionTime({"a": 0}, follows_events=follows)
-    position, latest, now = 0, None, None
+    position = 0
+    latest: int | None = None
+    now: datetime | None = None
     for kind, one, other in steps:
         if kind == "ask":
             asked(time, one, a=other)

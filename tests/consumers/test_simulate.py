@@ -87,7 +87,7 @@ def test_after_a_rest_the_gap_is_filled_and_nothing_before_it_changes(plan: Plan
     assert resumed.busy[-1][1] is None
     assert_frame_equal(Stream(resumed).take(stop), Stream(plan).take(stop))
     gap = Stream(resumed, stop).take(back)
-    assert gap["time"].min() >= stop  # type: ignore[operator]
+    assert gap.filter(pl.col("time") < stop).is_empty()
     per_hour = gap.group_by_dynamic("time", every="1h").agg(pl.len())
     assert per_hour.height >= 47  # no hour without events
     assert resumed.resume(back, back + timedelta(minutes=1)) == resumed
@@ -106,11 +106,12 @@ def test_an_incident_makes_customers_wait_and_then_all_catch_up(plan: Plan) -> N
     during = events.filter(pl.col("time").is_between(instant(incident.start), instant(incident.end), closed="left"))
     answered = events.filter((pl.col("type") == "interaction.responded") & pl.col("data_by").is_null())
     first_minutes = answered.group_by_dynamic("time", every="1m").agg(pl.len())
-    usual = first_minutes.filter(pl.col("time") < instant(incident.start))["len"].tail(30).mean()
-    assert answered.filter(pl.col("time").is_in(during["time"].implode())).height < 0.2 * usual * 150 / 60  # type: ignore[operator]
+    usual: Any = first_minutes.filter(pl.col("time") < instant(incident.start))["len"].tail(30).mean()
+    assert answered.filter(pl.col("time").is_in(during["time"].implode())).height < 0.2 * usual * 150 / 60
     later = events.filter(pl.col("time") >= instant(incident.end + 150_000_000))
-    assert waits(later).quantile(0.9) < 60  # type: ignore[operator]
-    assert waits(events.filter(pl.col("time") >= instant(incident.start - 20_000_000))).max() > 100  # type: ignore[operator]
+    usually: Any = waits(later).quantile(0.9)
+    assert usually < 60
+    assert (waits(events.filter(pl.col("time") >= instant(incident.start - 20_000_000))) > 100).any()
 
 
 def waits(events: pl.DataFrame) -> pl.Series:
@@ -246,4 +247,4 @@ def test_finished_calls_report_what_an_incident_made_callers_wait(plan: Plan) ->
     calls = taken(stalled, [NOW, NOW + timedelta(minutes=4)]).filter(
         (pl.col("source") == PHONE.source) & (pl.col("time") >= NOW)
     )
-    assert calls["data_response_time_s"].max() > 45  # type: ignore[operator]
+    assert (calls["data_response_time_s"] > 45).any()

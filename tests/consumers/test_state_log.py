@@ -213,9 +213,8 @@ def mark(offset: int, digest: int) -> Delta:
 
 
 def archiving(case: str, day: int) -> Delta:
-    return {
-        "archived": pl.DataFrame({"case_key": keys_of([case]), "at": START + timedelta(days=day)}).cast(dict(ARCHIVED))
-    }
+    rows = pl.DataFrame({"case_key": keys_of([case]), "at": START + timedelta(days=day)})
+    return {"archived": conform(rows, ARCHIVED)}
 
 
 def aged(day: int) -> Delta:

@@ -97,11 +97,11 @@ def set_clock(wrong_by: Path) -> None:
 
     class Wrong(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # Self there; this is a plain one
             return datetime.fromtimestamp(datetime.now(tz).timestamp() + float(wrong_by.read_text()), tz)
 
     for module in (wall, judge):
-        module.datetime = Wrong  # type: ignore[attr-defined]
+        module.datetime = Wrong  # type: ignore[attr-defined] # a name they import, not one they export
 
 
 async def run(role: str, settings: Settings) -> None:

@@ -17,7 +17,7 @@ from consumers.settings import Settings, load
 from tests.faults.listeners import RETRY_SECONDS, Listener, listening
 from tests.faults.roles import role
 from tests.faults.scene import PARTITIONS, PATIENCE, Scene
-from tests.kafka.traffic import running, until, working
+from tests.kafka.traffic import changed, running, until, working
 
 LISTENERS: Final = 200
 SHOWN: Final = ("case", "clock", "cycle", "outcome", "change")  # of a verdict
@@ -50,9 +50,9 @@ async def the_api_is_killed_under_its_listeners(scene: Scene) -> None:
     scene.replica.on_alert.append(everything.on_alert)
     listeners = [Listener(ports[n % 2]) for n in range(LISTENERS)]
     # Deltas stay readable for as long as they do where nobody has made snapshots more frequent.
-    often = scene.hurt.worker.model_copy(update={"snapshot_deltas": load().worker.snapshot_deltas})
+    often = changed(scene.hurt, worker={"snapshot_deltas": load().worker.snapshot_deltas})
     async with (
-        working(scene.hurt.model_copy(update={"worker": often}), scene.policies),
+        working(often, scene.policies),
         role("api", _at(scene, ports[1]), scene.folder),
         listening(listeners),
     ):
@@ -74,13 +74,13 @@ async def the_api_is_killed_under_its_listeners(scene: Scene) -> None:
             await scene.the_end()
             await _everything_was_heard_once(scene, listeners, everything.take(PARTITIONS))
             async with asyncio.timeout(PATIENCE):
-                while await _alerts_shown(ports[0]) != set(scene.replica.alert_log.entries):  # noqa: ASYNC110
+                known = scene.replica.alert_log.entries
+                while await _alerts_shown(ports[0]) != set(known):  # noqa: ASYNC110 - the API tells when it is asked
                     await asyncio.sleep(RETRY_SECONDS)
 
 
 def _at(scene: Scene, port: int) -> Settings:
-    own = scene.settings.api.model_copy(update={"port": port})
-    return scene.settings.model_copy(update={"api": own})
+    return changed(scene.settings, api={"port": port})
 
 
 async def _all_listen(scene: Scene, listeners: Sequence[Listener]) -> None:

@@ -99,6 +99,7 @@ async def role(
     log = folder / f"{name}-{time.monotonic_ns()}.log"
     command = [sys.executable, "-m", "tests.faults.driver", name, *arguments]
     with log.open("ab") as output:
+        # Starting a process takes a moment only, and it is not waited for here.
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output)  # noqa: ASYNC220
     started = Role(name, process, log)
     try:

@@ -26,7 +26,7 @@ from tests.faults.load import Dirt, Sent, made, oracle
 from tests.faults.roles import Role, role
 from tests.faults.sending import Sending
 from tests.kafka.hook import SECRET_ENV, Hook, receiving
-from tests.kafka.traffic import at_end, ends, figures, read_so_far, replicated, running, send_ends, until
+from tests.kafka.traffic import at_end, changed, ends, figures, read_so_far, replicated, running, send_ends, until
 
 PARTITIONS: Final = 3
 OTHER: Final = 1_000_003  # from the seed of one load to that of the next
@@ -113,8 +113,7 @@ class Scene:
     @asynccontextmanager
     async def worker(self, *hit: str, slot: int = 0, clock: Path | None = None) -> AsyncIterator[Role]:
         """A worker in a process of its own, and where it is to be hit."""
-        placed = self.hurt.worker.model_copy(update={"slot": slot})
-        settings = self.hurt.model_copy(update={"worker": placed})
+        settings = changed(self.hurt, worker={"slot": slot})
         async with role("worker", settings, self.folder, *hit, clock=clock) as process:
             yield process
 
@@ -218,7 +217,6 @@ async def scene(
         policy.write_text(POLICY.format(address=hook.address, secret_env=SECRET_ENV))
         policies = load_policy([(str(policy), policy.read_text())])
         settings = settings_for(bootstrap, folder, clock, policy=(policy,))
-        elsewhere = settings.kafka.model_copy(update={"bootstrap": hurt or bootstrap})
         await topics.ensure(settings.kafka)
         await publish(settings.kafka, policies)
         async with replicated(settings) as replica:
@@ -229,7 +227,7 @@ async def scene(
                 try:
                     yield Scene(
                         settings=settings,
-                        hurt=settings.model_copy(update={"kafka": elsewhere}),
+                        hurt=changed(settings, kafka={"bootstrap": hurt or bootstrap}),
                         seed=seed,
                         length=length,
                         folder=folder,

@@ -73,7 +73,7 @@ class Soak:
         process, begun = psutil.Process(self.lasting.pid), time.monotonic()
         while True:
             self.samples.append((time.monotonic() - begun, process.memory_info().rss, _held(self.here)))
-            await asyncio.sleep(1)
+            await asyncio.sleep(1)  # between two samples
 
     def growth(self) -> tuple[Slope, Slope] | None:
         """MB an hour of the lasting worker, by medians of spans: of all its memory, and of what is beyond state.
@@ -149,8 +149,9 @@ async def _worker_killed(here: Scene) -> None:
 async def _worker_frozen(here: Scene) -> None:
     async with here.worker(slot=1) as zombie:
         await zombie.until_said("restored")
-        await asyncio.sleep(here.draw.uniform(0, 1))
+        await asyncio.sleep(here.draw.uniform(0, 1))  # at any instant
         zombie.send(signal.SIGSTOP)
+        # The fault is the time: others have its partitions once it has been silent for longer than the group waits.
         await asyncio.sleep(2 * here.settings.kafka.session_timeout_seconds)
         zombie.send(signal.SIGCONT)
         await here.progress()
@@ -158,14 +159,14 @@ async def _worker_frozen(here: Scene) -> None:
 
 async def _worker_comes_and_goes(here: Scene) -> None:
     async with here.worker(slot=1):
-        await asyncio.sleep(COME_AND_GO_SECONDS)
+        await asyncio.sleep(COME_AND_GO_SECONDS)  # the fault is how soon it goes, whatever it has come to
 
 
 async def _judge_killed(here: Scene) -> None:
     """Wherever it is: while it reads, judges or tells."""
     async with role("judge", here.settings, here.folder) as judge:
         await judge.until_said("elected judge")
-        await asyncio.sleep(here.draw.uniform(0, 5))
+        await asyncio.sleep(here.draw.uniform(0, 5))  # at any instant
         judge.send(signal.SIGKILL)
         await judge.ended_by(signal.SIGKILL)
     here.crashes += 1

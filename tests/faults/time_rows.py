@@ -17,6 +17,7 @@ SLOW: Final = timedelta(minutes=10)
 BACK: Final = timedelta(hours=1)
 PAUSE: Final = 0.05  # seconds between two cases
 AT_ONCE: Final = 20  # cases that wait for their answer
+ANSWERED_AFTER: Final = timedelta(seconds=1)
 
 
 async def clocks_are_wrong(scene: Scene) -> None:
@@ -62,19 +63,19 @@ def _set(file: Path, shift: timedelta) -> None:
 
 
 async def _live(scene: Scene, name: str) -> None:
-    """Cases that are opened now and answered a second later; some are overdue since long."""
+    """Cases that are opened now and answered soon; some are overdue since long."""
     answers: deque[Message] = deque()
     for n in range(scene.length.cases // 4):
         now = datetime.now(UTC)
         opened, case = now - timedelta(hours=2) if n % 10 == 0 else now, f"{name}-{scene.seed}-{n}"
         messages = [sound(event(case, 0, "interaction.opened", opened, service="a", priority="P0"))]
         if n % 10 != 0:
-            answers.append(sound(event(case, 1, "interaction.responded", now + timedelta(seconds=1))))
+            answers.append(sound(event(case, 1, "interaction.responded", now + ANSWERED_AFTER)))
         if len(answers) > AT_ONCE:
             messages.append(answers.popleft())
         await scene.deliver(messages)
         await asyncio.sleep(PAUSE)
-    await asyncio.sleep(1)
+    await asyncio.sleep(ANSWERED_AFTER.total_seconds())  # nobody sends an answer before it is given
     await scene.deliver(list(answers))
 
 

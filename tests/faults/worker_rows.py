@@ -11,7 +11,7 @@ from tests.faults.damage import Message, sound
 from tests.faults.driver import STAGES
 from tests.faults.load import one_of_each
 from tests.faults.scene import PARTITIONS, Scene
-from tests.kafka.traffic import event, read_topic, working
+from tests.kafka.traffic import changed, event, read_topic, working
 
 OF_WORKERS: Final = tuple(STAGES)[:6]
 COME_AND_GO_SECONDS: Final = 3.0
@@ -59,8 +59,7 @@ async def a_zombie_is_fenced(scene: Scene) -> None:
 
 async def workers_come_and_go(scene: Scene) -> None:
     """Every three seconds one worker more, or one less."""
-    dynamic = scene.hurt.worker.model_copy(update={"static": False, "slot": None})
-    settings = scene.hurt.model_copy(update={"worker": dynamic})
+    settings = changed(scene.hurt, worker={"static": False, "slot": None})
     there: list[AsyncExitStack] = []
     try:
         async with scene.sending():

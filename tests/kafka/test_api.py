@@ -20,6 +20,7 @@ from tests.api.serving import served
 from tests.api.test_stream_http import listening
 from tests.kafka.traffic import (
     at_end,
+    changed,
     event,
     figures,
     lives,
@@ -40,10 +41,8 @@ PARTITIONS = 2
 
 @pytest.fixture
 def own(settings: Settings) -> Settings:
-    kafka = settings.kafka.model_copy(update={"partitions": PARTITIONS})
-    worker = settings.worker.model_copy(update={"checkpoint_seconds": 0.1})
-    judge = settings.judge.model_copy(update={"tick_seconds": 0.1})
-    return settings.model_copy(update={"kafka": kafka, "worker": worker, "judge": judge})
+    kafka, worker, judge = {"partitions": PARTITIONS}, {"checkpoint_seconds": 0.1}, {"tick_seconds": 0.1}
+    return changed(settings, kafka=kafka, worker=worker, judge=judge)
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ async def ticking(own: Settings) -> AsyncIterator[Context]:
 
 
 async def test_the_summary_over_http_is_that_of_the_log(own: Settings) -> None:
-    own = own.model_copy(update={"clock": "event"})
+    own = changed(own, clock="event")
     await topics.ensure(own.kafka)
     await send(own, lives(200))
     await send_ends(own, PARTITIONS)

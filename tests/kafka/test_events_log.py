@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -19,7 +20,7 @@ from consumers.send import outgoing
 from consumers.send import send as send_file
 from consumers.settings import PREFIX, Settings
 from consumers.topics import TopicsUnfit
-from tests.kafka.traffic import POLICY_TEXT, as_environment, lives, policies, read_topic
+from tests.kafka.traffic import POLICY_TEXT, as_environment, changed, lives, policies, read_topic
 
 pytestmark = pytest.mark.kafka
 
@@ -29,7 +30,7 @@ SQM = Path(sys.executable).with_name("sqm")
 
 @pytest.fixture
 def partitioned(settings: Settings) -> Settings:
-    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"partitions": PARTITIONS})})
+    return changed(settings, kafka={"partitions": PARTITIONS})
 
 
 def wall() -> datetime:
@@ -96,7 +97,7 @@ async def test_the_command_compares_policies_on_the_live_topic(partitioned: Sett
     environment = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
     compared = ("--policy", "new.yaml", "--compare", "old.yaml", "--json")
 
-    def ran(*source: str) -> dict[str, object]:
+    def ran(*source: str) -> dict[str, Any]:
         words = [str(SQM), "replay", *source, *compared]
         done = subprocess.run(
             words,
@@ -107,9 +108,9 @@ async def test_the_command_compares_policies_on_the_live_topic(partitioned: Sett
             timeout=60,
         )
         assert done.returncode == 0, done.stderr
-        summary: dict[str, object] = json.loads(done.stdout)
+        summary: dict[str, Any] = json.loads(done.stdout)
         return summary
 
     live, of_file = ran("--from-kafka"), ran("events.ndjson")
     assert live["compared"] == of_file["compared"]
-    assert live["compared"]["flips"]  # type: ignore[index]
+    assert live["compared"]["flips"]

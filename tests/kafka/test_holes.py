@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -26,11 +27,13 @@ from consumers.settings import Settings
 from consumers.verify.run import DEFAULT_MEMORY, Options, verify
 from consumers.worker import Worker
 from monitor.engine import step
+from monitor.frames import latest
 from monitor.names import Topic
 from monitor.state import State
 from tests.kafka.traffic import (
     Sent,
     at_end,
+    changed,
     figures,
     lives,
     policies,
@@ -50,16 +53,13 @@ HOLED = 1  # the partition that is looked at
 
 @pytest.fixture
 def holed(settings: Settings) -> Settings:
-    kafka = settings.kafka.model_copy(update={"partitions": PARTITIONS, "retry_pause_seconds": 1.0})
-    worker = settings.worker.model_copy(
-        update={"checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 20, "checkpoint_events": 20}
-    )
-    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+    kafka = {"partitions": PARTITIONS, "retry_pause_seconds": 1.0}
+    worker = {"checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 20, "checkpoint_events": 20}
+    return changed(settings, clock="event", kafka=kafka, worker=worker)
 
 
 def accepting(settings: Settings, *names: str) -> Settings:
-    worker = settings.worker.model_copy(update={"accept_loss": names})
-    return settings.model_copy(update={"worker": worker})
+    return changed(settings, worker={"accept_loss": names})
 
 
 async def lived(settings: Settings, records: Sequence[Sent], commits: int = 1) -> tuple[Replica, list[Any]]:
@@ -72,8 +72,12 @@ async def lived(settings: Settings, records: Sequence[Sent], commits: int = 1) -
         for begin in range(0, len(records), portion):
             await send(settings, records[begin : begin + portion])
             total = min(begin + portion, len(records))
-            await until(lambda total=total: sum(s.offsets.get(name, 0) for s in replica.states.values()) == total)
+            await until(partial(_read_up_to, replica, name, total))
     return replica, await read_topic(settings, name, PARTITIONS)
+
+
+def _read_up_to(replica: Replica, topic: str, records: int) -> bool:
+    return sum(state.offsets.get(topic, 0) for state in replica.states.values()) == records
 
 
 async def remove_records(settings: Settings, before: int) -> None:
@@ -97,7 +101,7 @@ def over(records: Sequence[Any]) -> dict[int, State]:
         state = State()
         found = [r for r in records if r.partition == number]
         read = decode(found, future_after=datetime.now(UTC) + timedelta(minutes=5))
-        now = max(t for t in (read.events["time"].max(), datetime(2026, 3, 5, 9, tzinfo=UTC)) if t)  # type: ignore[type-var]
+        now = max(t for t in (latest(read.events["time"]), datetime(2026, 3, 5, 9, tzinfo=UTC)) if t)
         state.apply(step(state, read, now, policies(), grace=timedelta(0)).delta)
         states[number] = state
     return states
@@ -297,7 +301,7 @@ async def test_a_state_that_is_gone_while_its_group_forgot_its_offsets_is_known_
     replica, _ = await lived(holed, lives(60))
     rejected = await read_topic(holed, holed.kafka.topic(Topic.REJECTED), PARTITIONS)
     touched = rejected[0].partition
-    other = holed.model_copy(update={"kafka": holed.kafka.model_copy(update={"group": f"{holed.kafka.group}-x"})})
+    other = changed(holed, kafka={"group": f"{holed.kafka.group}-x"})
     await make_anew(other, other.kafka.topic(Topic.STATE))
     async with working(other) as worker:
         assert "holds what was made with it, up to offset" in await halted(worker, touched)

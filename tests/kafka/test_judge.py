@@ -3,10 +3,9 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -15,16 +14,15 @@ import pytest
 from consumers import topics
 from consumers.alerts_log import Entry
 from consumers.alerts_record import AlertsRecord
-from consumers.client import producer, started
 from consumers.judge import Judge
 from consumers.policies import FixedPolicies
 from consumers.replica import Replica
 from consumers.settings import Settings
 from consumers.worker import Worker
 from monitor.frames import ALERTS
-from monitor.names import Topic
 from monitor.policy import PolicySet, load
-from tests.kafka.hook import SECRET, Hook
+from tests.kafka.hook import SECRET, SECRET_ENV, Hook, receiving
+from tests.kafka.traffic import Event, changed, event, read_so_far, running, send, send_ends, until
 
 pytestmark = pytest.mark.kafka
 
@@ -52,14 +50,9 @@ notify:
 
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
-    monkeypatch.setenv("HOOK_SECRET", SECRET)
-    made = Hook()
-    thread = Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join()
+    monkeypatch.setenv(SECRET_ENV, SECRET)
+    with receiving() as made:
+        yield made
 
 
 @pytest.fixture
@@ -67,62 +60,20 @@ def policies(hook: Hook) -> PolicySet:
     return load([("policy.yaml", POLICY.format(address=hook.address))])
 
 
-@asynccontextmanager
-async def running(*roles: Callable[[], Awaitable[None]]) -> AsyncIterator[list[asyncio.Task[None]]]:
-    tasks = [asyncio.ensure_future(role()) for role in roles]
-    try:
-        yield tasks
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+async def publish(settings: Settings, events: list[Event]) -> None:
+    await send(settings, [(each["subject"].encode(), json.dumps(each).encode()) for each in events])
 
 
-async def until(true: Callable[[], bool], seconds: float = 60, tasks: list[asyncio.Task[None]] | None = None) -> None:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not true():
-        for task in tasks or ():
-            if task.done():
-                task.result()
-        assert asyncio.get_running_loop().time() < deadline, "waited in vain"
-        await asyncio.sleep(0.05)
+def measured(case: str, at: datetime, seconds: float) -> Event:
+    return event(case, 0, "interaction.measured", at, service="billing", response_time_s=seconds)
 
 
-async def publish(settings: Settings, events: list[dict[str, Any]]) -> None:
-    client = await started(producer(settings.kafka))
-    try:
-        for event in events:
-            whole = {"specversion": "1.0", "id": f"{event['subject']} {event['type']}", "source": "tests"} | event
-            await client.send_and_wait(
-                settings.kafka.topic(Topic.EVENTS), json.dumps(whole).encode(), event["subject"].encode()
-            )
-    finally:
-        await client.close()
+def opened(case: str, at: datetime) -> Event:
+    return event(case, 0, "interaction.opened", at, service="billing")
 
 
-def measured(case: str, at: datetime, seconds: float, service: str = "billing") -> dict[str, Any]:
-    data = {"service": service, "response_time_s": seconds}
-    return {"type": "interaction.measured", "subject": case, "time": at.isoformat(), "data": data}
-
-
-async def advance(settings: Settings, to: datetime) -> None:
-    """Tell every partition that time has reached `to`."""
-    event = {"specversion": "1.0", "source": "tests", "type": "clock.advanced", "time": to.isoformat()}
-    topic = settings.kafka.topic(Topic.EVENTS)
-    client = await started(producer(settings.kafka))
-    try:
-        for partition in range(settings.kafka.partitions):
-            value = json.dumps(event | {"id": f"{partition} {to}", "subject": f"clock-{partition}"}).encode()
-            await client.send_and_wait(topic, value, partition=partition)
-    finally:
-        await client.close()
-
-
-def lived(case: str, kind: str, at: datetime) -> dict[str, Any]:
-    data = {"service": "billing"} if kind == "opened" else {}
-    return {"type": f"interaction.{kind}", "subject": case, "time": at.isoformat(), "data": data}
+def responded(case: str, at: datetime) -> Event:
+    return event(case, 1, "interaction.responded", at)
 
 
 def alerts_of(replica: Replica, kind: str) -> list[tuple[str, str]]:
@@ -133,20 +84,20 @@ def alerts_of(replica: Replica, kind: str) -> list[tuple[str, str]]:
 async def test_an_incident_fires_is_told_and_resolves_when_it_is_over(
     settings: Settings, hook: Hook, policies: PolicySet
 ) -> None:
-    settings = settings.model_copy(update={"clock": "event"})  # so that events alone make time go on
+    settings = changed(settings, clock="event")  # so that events alone make time go on
     await topics.ensure(settings.kafka)
     fixed = FixedPolicies(policies)
     replica = Replica(settings)
     worker, judge = Worker(settings, fixed), Judge(settings, replica, fixed)
     at = datetime.now(UTC) - timedelta(minutes=5)  # no old news
-    async with running(worker.run, replica.run, judge.run) as tasks:
+    async with running(worker.run()), running(replica.run()), running(judge.run()):
         await publish(settings, [measured(f"slow-{n}", at, 60) for n in range(30)])
-        await advance(settings, at + timedelta(seconds=10))
-        await until(lambda: ("firing", "burning") in alerts_of(replica, "burn"), tasks=tasks)
+        await send_ends(settings, settings.kafka.partitions, at + timedelta(seconds=10))
+        await until(lambda: ("firing", "burning") in alerts_of(replica, "burn"))
         await publish(settings, [measured(f"quick-{n}", at + timedelta(seconds=100), 1) for n in range(30)])
-        await advance(settings, at + timedelta(seconds=110))
-        await until(lambda: ("resolved", "recovered") in alerts_of(replica, "burn"), tasks=tasks)
-        await until(lambda: "resolved" in hook.told("burn"), tasks=tasks)
+        await send_ends(settings, settings.kafka.partitions, at + timedelta(seconds=110))
+        await until(lambda: ("resolved", "recovered") in alerts_of(replica, "burn"))
+        await until(lambda: "resolved" in hook.told("burn"))
     assert hook.told("burn").index("firing") < hook.told("burn").index("resolved")
     first = next(body["data"] for body in hook.bodies if body["data"]["kind"] == "burn")
     assert first["title"] == "billing: Answered in time"
@@ -161,13 +112,13 @@ async def test_an_overdue_case_is_told_once_however_often_the_receiver_fails(
     replica = Replica(settings)
     worker, judge = Worker(settings, fixed), Judge(settings, replica, fixed)
     hook.failures = 2
-    async with running(worker.run, replica.run, judge.run) as tasks:
-        await publish(settings, [lived("c-1", "opened", datetime.now(UTC))])
-        await until(lambda: hook.told("breach") == ["firing"], tasks=tasks)
-        await publish(settings, [lived("c-1", "responded", datetime.now(UTC))])
-        await until(lambda: hook.told("breach") == ["firing", "resolved"], tasks=tasks)
+    async with running(worker.run()), running(replica.run()), running(judge.run()):
+        await publish(settings, [opened("c-1", datetime.now(UTC))])
+        await until(lambda: hook.told("breach") == ["firing"])
+        await publish(settings, [responded("c-1", datetime.now(UTC))])
+        await until(lambda: hook.told("breach") == ["firing", "resolved"])
         entries = replica.alert_log.entries
-        await until(lambda: not any(entry.undelivered for entry in entries.values()), tasks=tasks)
+        await until(lambda: not any(entry.undelivered for entry in entries.values()))
     assert len(set(hook.ids[:3])) == 1  # twice in vain, then taken
     assert alerts_of(replica, "breach") == [("resolved", "stopped")]
 
@@ -175,24 +126,22 @@ async def test_an_overdue_case_is_told_once_however_often_the_receiver_fails(
 async def test_another_judge_takes_over_and_repeats_nothing(
     settings: Settings, hook: Hook, policies: PolicySet
 ) -> None:
-    settings = settings.model_copy(update={"judge": settings.judge.model_copy(update={"session_timeout_seconds": 6.0})})
+    settings = changed(settings, judge={"session_timeout_seconds": 6.0})
     await topics.ensure(settings.kafka)
     fixed = FixedPolicies(policies)
     replica = Replica(settings)
     worker = Worker(settings, fixed)
     first, second = Judge(settings, replica, fixed), Judge(settings, replica, fixed)
-    async with running(worker.run, replica.run) as tasks, running(first.run) as (leading,):
-        await until(lambda: first.elected, tasks=[*tasks, leading])
-        async with running(second.run) as (standby,):
-            await publish(settings, [lived("c-1", "opened", datetime.now(UTC))])
-            await until(lambda: hook.told("breach") == ["firing"], tasks=tasks)
+    async with running(worker.run()), running(replica.run()), AsyncExitStack() as longer:
+        async with running(first.run()):
+            await until(lambda: first.elected)
+            await longer.enter_async_context(running(second.run()))
+            await publish(settings, [opened("c-1", datetime.now(UTC))])
+            await until(lambda: hook.told("breach") == ["firing"])
             assert not second.elected
-            leading.cancel()
-            with suppress(asyncio.CancelledError):
-                await leading
-            await until(lambda: second.elected, seconds=15, tasks=[*tasks, standby])
-            await publish(settings, [lived("c-1", "responded", datetime.now(UTC))])
-            await until(lambda: "resolved" in hook.told("breach"), tasks=[*tasks, standby])
+        await until(lambda: second.elected, seconds=15)
+        await publish(settings, [responded("c-1", datetime.now(UTC))])
+        await until(lambda: "resolved" in hook.told("breach"))
     assert hook.told("breach") == ["firing", "resolved"]
 
 
@@ -203,14 +152,14 @@ async def test_a_judge_that_stops_while_it_tells_hears_the_answer_and_its_succes
     fixed = FixedPolicies(policies)
     replica = Replica(settings)
     hook.may_answer.clear()
-    async with running(Worker(settings, fixed).run, replica.run) as tasks:
-        async with running(Judge(settings, replica, fixed).run):
-            await publish(settings, [lived("c-1", "opened", datetime.now(UTC))])
-            await until(lambda: len(hook.taken) == 1, tasks=tasks)
+    async with running(Worker(settings, fixed).run()), running(replica.run()):
+        async with running(Judge(settings, replica, fixed).run()):
+            await publish(settings, [opened("c-1", datetime.now(UTC))])
+            await until(lambda: len(hook.taken) == 1)
             asyncio.get_running_loop().call_soon(hook.may_answer.set)  # after it was told to stop
-        async with running(Judge(settings, replica, fixed).run) as successor:
-            await publish(settings, [lived("c-1", "responded", datetime.now(UTC))])
-            await until(lambda: "resolved" in hook.told("breach"), tasks=[*tasks, *successor])
+        async with running(Judge(settings, replica, fixed).run()):
+            await publish(settings, [responded("c-1", datetime.now(UTC))])
+            await until(lambda: "resolved" in hook.told("breach"))
     assert hook.told("breach") == ["firing", "resolved"]
 
 
@@ -245,46 +194,35 @@ async def test_a_backlog_is_worked_off_without_old_news_being_told_or_anything_t
     settings: Settings, hook: Hook, policies: PolicySet
 ) -> None:
     small = {"batch_records": 10, "checkpoint_events": 10, "checkpoint_seconds": 0.1}
-    settings = settings.model_copy(
-        update={
-            "kafka": settings.kafka.model_copy(update={"partitions": 2}),
-            "worker": settings.worker.model_copy(update=small),
-            "judge": settings.judge.model_copy(update={"tick_seconds": 0.1, "session_timeout_seconds": 6.0}),
-        }
-    )
+    quick = {"tick_seconds": 0.1, "session_timeout_seconds": 6.0}
+    settings = changed(settings, kafka={"partitions": 2}, worker=small, judge=quick)
     await topics.ensure(settings.kafka)
     begun = datetime.now(UTC)
     waiting = []  # a case every minute of three hours: each second one is answered in time, the others never
     for n in range(180):
         at = begun - timedelta(minutes=180 - n)
-        waiting.append(lived(f"c-{n}", "opened", at))
+        waiting.append(opened(f"c-{n}", at))
         if n % 2:
-            waiting.append(lived(f"c-{n}", "responded", at + timedelta(seconds=1)))
+            waiting.append(responded(f"c-{n}", at + timedelta(seconds=1)))
     await publish(settings, waiting)
     fixed = FixedPolicies(policies)
     replica = Replica(settings)
     records: list[tuple[str, str]] = []
     replica.on_alert.append(lambda _, row: records.append((row["id"], row["state"])))
 
-    def read() -> int:
-        return sum(state.ledger().get("read", 0) for state in replica.states.values())
-
-    async with running(replica.run) as following:
-        async with running(Worker(settings, fixed).run, Judge(settings, replica, fixed).run) as tasks:
-            await until(lambda: read() > len(waiting) // 2, tasks=[*tasks, *following])
+    async with running(replica.run()):
+        async with running(Worker(settings, fixed).run()), running(Judge(settings, replica, fixed).run()):
+            await until(lambda: read_so_far(replica) > len(waiting) // 2)
         judge = Judge(settings, replica, fixed)
-        async with running(Worker(settings, fixed).run, judge.run) as tasks:  # others go on from there
-            await until(
-                lambda: read() == len(waiting) and all(s.now and s.now > begun for s in replica.states.values()),
-                tasks=[*tasks, *following],
-            )
+        async with running(Worker(settings, fixed).run()), running(judge.run()):  # others go on from there
+            await until(lambda: read_so_far(replica) == len(waiting))
+            await until(lambda: all(state.now and state.now > begun for state in replica.states.values()))
             news = {f"c-{n}" for n in range(180 - 14, 180) if n % 2 == 0}  # what breached in the last 15 minutes
             await until(
-                lambda: news <= {body["data"]["case"] for body in hook.bodies if body["data"]["kind"] == "breach"},
-                tasks=tasks,
+                lambda: news <= {body["data"]["case"] for body in hook.bodies if body["data"]["kind"] == "breach"}
             )
-            await publish(settings, [lived("end", "opened", datetime.now(UTC))])
-            await until(lambda: "end" in {body["data"]["case"] for body in hook.bodies}, tasks=tasks)
+            await publish(settings, [opened("end", datetime.now(UTC))])
+            await until(lambda: "end" in {body["data"]["case"] for body in hook.bodies})
     assert len(records) == len(set(records))
     told = [(body["data"]["id"], body["data"]["state"]) for body in hook.bodies]
     assert len(told) == len(set(told))

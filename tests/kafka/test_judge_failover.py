@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final
 
 import pytest
@@ -19,8 +18,8 @@ from consumers import topics
 from consumers.policies import PolicyFollower
 from consumers.settings import PREFIX, Settings
 from consumers.worker import Worker
-from tests.kafka.hook import SECRET, Hook
-from tests.kafka.traffic import as_environment, event, running, send, until
+from tests.kafka.hook import SECRET, SECRET_ENV, Hook, receiving
+from tests.kafka.traffic import as_environment, changed, event, running, send, until
 
 pytestmark = pytest.mark.kafka
 
@@ -50,7 +49,7 @@ class JudgeProcess:
     def __init__(self, settings: Settings, folder: Path, name: str) -> None:
         self._log = folder / f"{name}.log"
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
-        environment = inherited | as_environment(settings) | {"HOOK_SECRET": SECRET}
+        environment = inherited | as_environment(settings) | {SECRET_ENV: SECRET}
         program = str(Path(sys.executable).with_name("sqm"))
         with self._log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -67,17 +66,6 @@ class JudgeProcess:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-
-
-@contextmanager
-def listening() -> Iterator[Hook]:
-    hook = Hook()
-    thread = Thread(target=hook.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield hook
-    hook.server.shutdown()
-    hook.server.server_close()
-    thread.join()
 
 
 @contextmanager
@@ -104,12 +92,12 @@ async def test_another_judge_tells_within_seconds_what_a_killed_one_could_not(
     settings: Settings, tmp_path: Path
 ) -> None:
     await topics.ensure(settings.kafka)
-    with listening() as hook:
+    with receiving() as hook:
         policy = tmp_path / "policy.yaml"
         policy.write_text(POLICY.format(address=hook.address))
         policies = PolicyFollower(settings.kafka)
         worker = Worker(settings, policies)
-        with judges(settings.model_copy(update={"policy": (policy,)}), tmp_path) as both:
+        with judges(changed(settings, policy=(policy,)), tmp_path) as both:
 
             def words() -> str:
                 return "\n".join(judge.text() for judge in both)

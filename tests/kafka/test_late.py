@@ -10,7 +10,18 @@ from consumers.replica import Replica
 from consumers.settings import Settings
 from monitor.names import Topic
 from monitor.state import SLICES
-from tests.kafka.traffic import Sent, event, read_so_far, read_topic, replicated, send, until, working
+from tests.kafka.traffic import (
+    Sent,
+    changed,
+    event,
+    read_so_far,
+    read_topic,
+    replicated,
+    send,
+    until,
+    until_read,
+    working,
+)
 
 pytestmark = pytest.mark.kafka
 
@@ -29,9 +40,7 @@ def held(replica: Replica) -> set[str]:
 
 
 async def test_an_event_of_an_archived_case_goes_to_the_rejected_topic_and_counts_nowhere(settings: Settings) -> None:
-    fast = settings.worker.model_copy(update={"checkpoint_seconds": 0.05})
-    one = settings.kafka.model_copy(update={"partitions": 1})
-    settings = settings.model_copy(update={"worker": fast, "kafka": one})
+    settings = changed(settings, worker={"checkpoint_seconds": 0.05}, kafka={"partitions": 1})
     await topics.ensure(settings.kafka)
     old = [
         sent("old", number, f"interaction.{kind}", timedelta(days=40))
@@ -45,7 +54,7 @@ async def test_an_event_of_an_archived_case_goes_to_the_rejected_topic_and_count
             await send(
                 settings, [sent("now", turn, "rating.submitted", timedelta(hours=2) - turn * timedelta(minutes=4))]
             )
-            await until(lambda before=before: read_so_far(replica) > before)
+            await until_read(replica, before + 1)
         await until(lambda: held(replica) == set())
         opened = replica.states[0].tiers.window(None, None).cells
         await send(settings, [*old, sent("old", 3, "interaction.reopened", timedelta())])

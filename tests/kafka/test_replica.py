@@ -20,6 +20,7 @@ from monitor.state import Delta, State
 from tests.kafka.traffic import (
     POLICY_TEXT,
     at_end,
+    changed,
     figures,
     lives,
     policies,
@@ -30,6 +31,7 @@ from tests.kafka.traffic import (
     send,
     send_ends,
     until,
+    until_read,
     working,
 )
 
@@ -40,9 +42,8 @@ PARTITIONS = 2
 
 @pytest.fixture
 def own(settings: Settings) -> Settings:
-    kafka = settings.kafka.model_copy(update={"partitions": PARTITIONS})
-    worker = settings.worker.model_copy(update={"checkpoint_seconds": 0.1, "snapshot_deltas": 1, "batch_records": 50})
-    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+    worker = {"checkpoint_seconds": 0.1, "snapshot_deltas": 1, "batch_records": 50}
+    return changed(settings, clock="event", kafka={"partitions": PARTITIONS}, worker=worker)
 
 
 async def test_an_empty_topic_is_caught_up_with(own: Settings) -> None:
@@ -86,7 +87,7 @@ async def test_a_replica_that_comes_later_sees_the_same_with_deltas_tombstoned(o
         for seed in range(12):
             before = read_so_far(replica)
             await send(own, lives(20, seed=seed))
-            await until(lambda before=before: read_so_far(replica) > before)  # type: ignore[misc]
+            await until_read(replica, before + 1)
         await send_ends(own, PARTITIONS)
         await until(lambda: at_end(replica, PARTITIONS))
     keys = {record.key for record in await read_topic(own, own.kafka.topic(Topic.STATE), PARTITIONS)}
@@ -107,7 +108,7 @@ async def test_who_reads_the_deltas_later_is_told_the_same_of_those_that_are_lef
         for seed in range(8):
             before = read_so_far(replica)
             await send(own, lives(10, seed=seed))
-            await until(lambda before=before: read_so_far(replica) > before)  # type: ignore[misc]
+            await until_read(replica, before + 1)
         await send_ends(own, PARTITIONS)
         await until(lambda: at_end(replica, PARTITIONS))
     async with replicated(own) as late:

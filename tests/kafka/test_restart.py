@@ -24,6 +24,7 @@ from tests.kafka.traffic import (
     T0,
     as_environment,
     at_end,
+    changed,
     event,
     figures,
     lives,
@@ -37,6 +38,7 @@ from tests.kafka.traffic import (
     send_ends,
     sender,
     until,
+    until_read,
     worker_process,
     working,
 )
@@ -49,11 +51,9 @@ PARTITIONS = 3
 @pytest.fixture
 def durable(settings: Settings) -> Settings:
     """As a worker runs for real, static membership and all, only quicker and by the events' clock."""
-    kafka = settings.kafka.model_copy(update={"partitions": PARTITIONS, "retry_pause_seconds": 1.0})
-    worker = settings.worker.model_copy(
-        update={"static": True, "checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 100}
-    )
-    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+    kafka = {"partitions": PARTITIONS, "retry_pause_seconds": 1.0}
+    worker = {"static": True, "checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 100}
+    return changed(settings, clock="event", kafka=kafka, worker=worker)
 
 
 @contextmanager
@@ -80,7 +80,7 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(durable: Setti
         for kill in range(3):
             seen = read_so_far(replica)
             with process(durable, tmp_path) as worker:
-                await until(lambda seen=seen: read_so_far(replica) > seen, what=log_of(tmp_path))  # type: ignore[misc]
+                await until_read(replica, seen + 1, log_of(tmp_path))
                 await asyncio.sleep(draw.uniform(0, 0.3))
                 worker.send_signal(signal.SIGKILL)
             await send(durable, records[len(records) * (3 + kill) // 6 : len(records) * (4 + kill) // 6])

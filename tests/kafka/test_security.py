@@ -111,7 +111,7 @@ async def test_a_login_that_fails_is_told_with_the_address(
 ) -> None:
     kafka = KafkaSettings.model_validate(guarded | wrong)
     told: list[str] = []
-    async with running(topics.ensure(kafka, told.append)):  # type: ignore[arg-type]
+    async with running(topics.ensure(kafka, told.append)):
         await until(lambda: bool(told))
     assert guarded["bootstrap"] in told[0]
     assert re.search(said, told[0]), told[0]

@@ -28,6 +28,7 @@ from tests.kafka.traffic import (
     PROGRAM,
     ROOT,
     as_environment,
+    changed,
     lives,
     policies,
     read_so_far,
@@ -46,8 +47,7 @@ BOSTON = ROOT / "deploy/examples/boston311"
 
 @pytest.fixture
 def by_events(settings: Settings) -> Settings:
-    kafka = settings.kafka.model_copy(update={"partitions": PARTITIONS})
-    return settings.model_copy(update={"clock": "event", "kafka": kafka})
+    return changed(settings, clock="event", kafka={"partitions": PARTITIONS})
 
 
 def wall() -> datetime:
@@ -125,8 +125,8 @@ async def test_boston_through_kafka_is_its_replay_though_a_worker_is_killed_and_
     sent = await send(records(gathered), by_events.kafka)
     assert (sent.events, sent.advanced) == (107_245, PARTITIONS)
     async with replicated(by_events) as replica:
-        small = by_events.worker.model_copy(update={"batch_records": 2_000, "checkpoint_seconds": 0.1})
-        first = by_events.model_copy(update={"policy": (policy,), "worker": small})
+        small = {"batch_records": 2_000, "checkpoint_seconds": 0.1}
+        first = changed(by_events, policy=(policy,), worker=small)
         killed = worker_process(first)
         try:
             await until(lambda: read_so_far(replica) > 10_000, seconds=120)
@@ -146,7 +146,7 @@ async def test_each_case_stays_in_its_partition_in_the_order_of_times_and_every_
     lines.write_bytes(b"\n".join(value for _, value in lives(50)))
     kafka = by_events.kafka
     topics = tuple(f"{kafka.topic_prefix}.{name}" for name in ("calls", "tickets"))
-    two = by_events.model_copy(update={"kafka": kafka.model_copy(update={"events_topics": topics})})
+    two = changed(by_events, kafka={"events_topics": topics})
     out = records(files(lines))
     seen: list[tuple[int, int]] = []
     sent = await send(out, two.kafka, progress=lambda done, total: seen.append((done, total)))

@@ -16,6 +16,7 @@ from consumers.state_log import StateLog
 from monitor.names import Topic
 from tests.kafka.traffic import (
     at_end,
+    changed,
     figures,
     lives,
     oracle,
@@ -36,21 +37,16 @@ PARTITIONS = 4
 @pytest.fixture
 def standing_by(settings: Settings) -> Settings:
     """As workers run for real, one copy of each partition, the shortest session that brokers allow."""
-    kafka = settings.kafka.model_copy(
-        update={"partitions": PARTITIONS, "retry_pause_seconds": 1.0, "session_timeout_seconds": 6.0}
-    )
-    worker = settings.worker.model_copy(
-        update={"static": True, "standby": 1, "checkpoint_seconds": 0.1, "batch_records": 100}
-    )
-    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+    kafka = {"partitions": PARTITIONS, "retry_pause_seconds": 1.0, "session_timeout_seconds": 6.0}
+    worker = {"static": True, "standby": 1, "checkpoint_seconds": 0.1, "batch_records": 100}
+    return changed(settings, clock="event", kafka=kafka, worker=worker)
 
 
 @pytest.fixture
 def by_events(settings: Settings) -> Settings:
     """One partition and quick commits, by the events' clock."""
-    kafka = settings.kafka.model_copy(update={"partitions": 1})
-    worker = settings.worker.model_copy(update={"checkpoint_seconds": 0.1, "batch_records": 50})
-    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+    worker = {"checkpoint_seconds": 0.1, "batch_records": 50}
+    return changed(settings, clock="event", kafka={"partitions": 1}, worker=worker)
 
 
 class Process:
@@ -59,9 +55,8 @@ class Process:
     def __init__(self, settings: Settings, folder: Path, number: int) -> None:
         place = folder / f"worker-{number}"
         place.mkdir(exist_ok=True)
-        own = settings.worker.model_copy(update={"slot": number})
         self._log = place / "worker.log"
-        self.process = worker_process(settings.model_copy(update={"worker": own}), place)
+        self.process = worker_process(changed(settings, worker={"slot": number}), place)
 
     def said(self, what: str) -> list[dict[str, Any]]:
         """Log lines of that event."""

@@ -40,6 +40,7 @@ from tests.kafka.traffic import (
     T0,
     as_environment,
     at_end,
+    changed,
     event,
     lives,
     policies,
@@ -49,6 +50,7 @@ from tests.kafka.traffic import (
     send,
     send_ends,
     until,
+    until_read,
     worker_process,
     working,
 )
@@ -62,11 +64,8 @@ SMALL = BASE_BYTES + EVENT_BYTES * LEAST_ROWS
 @pytest.fixture
 def by_events(settings: Settings) -> Settings:
     """Time is the events', so that every figure is a function of what was sent."""
-    kafka = settings.kafka.model_copy(update={"partitions": PARTITIONS})
-    worker = settings.worker.model_copy(
-        update={"checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 200, "static": False}
-    )
-    return settings.model_copy(update={"clock": "event", "kafka": kafka, "worker": worker})
+    worker = {"checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 200, "static": False}
+    return changed(settings, clock="event", kafka={"partitions": PARTITIONS}, worker=worker)
 
 
 async def begun(settings: Settings) -> None:
@@ -239,7 +238,7 @@ def sqm(settings: Settings, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 async def test_the_command_tells_people_machines_and_cron(by_events: Settings) -> None:
-    quiet = by_events.model_copy(update={"log_level": "error"})
+    quiet = changed(by_events, log_level="error")
     await folded(quiet, lives(60))
     done = await asyncio.to_thread(sqm, quiet, "--record", "--memory", "500MB")
     assert (done.returncode, done.stderr) == (0, "")
@@ -276,7 +275,7 @@ async def test_what_cannot_be_verified_is_said_with_exit_code_2(by_events: Setti
     done = await asyncio.to_thread(sqm, by_events)
     assert done.returncode == 2
     assert f"{by_events.kafka.topic(Topic.POLICY)} holds no policy: nothing was judged yet" in done.stderr
-    away = by_events.model_copy(update={"kafka": by_events.kafka.model_copy(update={"bootstrap": "127.0.0.1:1"})})
+    away = changed(by_events, kafka={"bootstrap": "127.0.0.1:1"})
     done = await asyncio.to_thread(sqm, away, "--timeout", "1")
     assert done.returncode == 2
     assert "sqm: Kafka at 127.0.0.1:1 did not answer for 1 s" in done.stderr
@@ -333,7 +332,7 @@ async def test_the_elected_judge_has_it_done_by_the_clock(by_events: Settings) -
 
 async def test_events_that_were_refused_as_too_late_are_taken_as_refused(by_events: Settings) -> None:
     """The wall clock, since only with it is anything forgotten."""
-    live = by_events.model_copy(update={"clock": "wall"})
+    live = changed(by_events, clock="wall")
     now = datetime.now(UTC)
     await begun(live)
     held = event("m", 1, "interaction.measured", now, service="a", response_time_s=4)
@@ -341,7 +340,7 @@ async def test_events_that_were_refused_as_too_late_are_taken_as_refused(by_even
     async with replicated(live) as replica, working(live):
         for number, one in enumerate((held, late), start=1):
             await send(live, [(b"m", json.dumps(one).encode())])
-            await until(lambda number=number: read_so_far(replica) == number)  # type: ignore[misc]
+            await until_read(replica, number)
         assert sum(state.ledger().get("late", 0) for state in replica.states.values()) == 1
         outcome = await verified(live)
     assert outcome.findings.equal, outcome.findings.first
@@ -359,7 +358,7 @@ slas:
 
 
 async def test_an_alert_that_vanished_from_the_record_is_named(by_events: Settings) -> None:
-    live = by_events.model_copy(update={"clock": "wall"})
+    live = changed(by_events, clock="wall")
     rules = load_policy([("policy.yaml", EACH_BREACH)])
     await topics.ensure(live.kafka)
     await publish(live.kafka, rules)

@@ -14,6 +14,7 @@ from consumers import changelog, topics
 from consumers.changelog import Kind
 from consumers.client import administrating, consumer, producer, started
 from consumers.health import Status
+from consumers.replica import Replica
 from consumers.settings import Settings, load
 from consumers.slots import SlotTaken, held
 from consumers.topics import TopicsUnfit
@@ -21,6 +22,7 @@ from monitor.names import Topic
 from tests.kafka.traffic import (
     END,
     at_end,
+    changed,
     event,
     figures,
     lives,
@@ -41,17 +43,11 @@ pytestmark = pytest.mark.kafka
 PARTITIONS = 3
 
 
-def changed(settings: Settings, **updates: dict[str, Any]) -> Settings:
-    groups = {name: getattr(settings, name).model_copy(update=fields) for name, fields in updates.items()}
-    return settings.model_copy(update=groups)
-
-
 @pytest.fixture
 def by_events(settings: Settings) -> Settings:
     """Time is the events', so that every figure is a function of what was sent."""
     fast = {"checkpoint_seconds": 0.1, "snapshot_deltas": 2, "batch_records": 200}
-    of_events = settings.model_copy(update={"clock": "event"})
-    return changed(of_events, kafka={"partitions": PARTITIONS}, worker=fast)
+    return changed(settings, clock="event", kafka={"partitions": PARTITIONS}, worker=fast)
 
 
 async def test_the_committed_figures_are_those_of_one_batch_over_all_events(by_events: Settings) -> None:
@@ -199,7 +195,7 @@ async def test_changed_verdicts_are_published_as_cloudevents(by_events: Settings
 
 
 async def test_all_verdicts_are_published_when_asked_for(by_events: Settings) -> None:
-    everything = by_events.model_copy(update={"verdicts": "all"})
+    everything = changed(by_events, verdicts="all")
     await topics.ensure(everything.kafka)
     opened = END - timedelta(days=1)
     sent = [
@@ -239,13 +235,17 @@ async def test_an_open_clock_ripens_without_events(settings: Settings) -> None:
         assert state.now > now + timedelta(seconds=2)
 
 
+def times(replica: Replica) -> list[datetime]:
+    return [state.now for _, state in sorted(replica.states.items()) if state.now is not None]
+
+
 async def test_time_goes_on_while_nothing_comes(settings: Settings) -> None:
     live = changed(settings, worker={"checkpoint_seconds": 0.1}, kafka={"partitions": 2})
     await topics.ensure(live.kafka)
     async with replicated(live) as replica, working(live):
         await until(lambda: len(replica.states) == 2 and all(s.now is not None for s in replica.states.values()))
-        before = {number: state.now for number, state in replica.states.items()}
-        await until(lambda: all(state.now > before[number] for number, state in replica.states.items()))  # type: ignore[operator]
+        before = times(replica)
+        await until(lambda: all(now > then for now, then in zip(times(replica), before, strict=True)))
         assert all(abs(datetime.now(UTC) - s.now) < timedelta(seconds=5) for s in replica.states.values() if s.now)
 
 

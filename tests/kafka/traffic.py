@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 
@@ -43,8 +43,18 @@ slas:
   - {id: answers, title: Answered in time, measure: first_response, by: [service], goal: 90%, period: 7d}
 """
 
+T = TypeVar("T")
 Event = dict[str, Any]
 Sent = tuple[bytes, bytes]  # key, value
+
+
+def changed(settings: Settings, **updates: Any) -> Settings:
+    """Other settings: a group of them is given by what is changed in it."""
+    groups = {
+        name: getattr(settings, name).model_copy(update=update) if isinstance(update, dict) else update
+        for name, update in updates.items()
+    }
+    return settings.model_copy(update=groups)
 
 
 def policies() -> PolicySet:
@@ -171,8 +181,13 @@ async def until(true: Callable[[], bool], seconds: float = 60, what: Callable[[]
         await asyncio.sleep(0.05)
 
 
+async def until_read(replica: Replica, records: int, what: Callable[[], object] = lambda: "") -> None:
+    """Wait until so many records are committed."""
+    await until(lambda: read_so_far(replica) >= records, what=what)
+
+
 @asynccontextmanager
-async def running(work: Awaitable[None]) -> AsyncIterator["asyncio.Task[None]"]:
+async def running(work: Awaitable[T]) -> AsyncIterator["asyncio.Task[T]"]:
     """A role that runs meanwhile; its failure is the test's."""
     task = asyncio.ensure_future(work)
     try:
@@ -231,7 +246,7 @@ def worker_process(settings: Settings, folder: Path) -> "subprocess.Popen[bytes]
     """A worker in a process of its own, that can be killed."""
     policy = folder / "policy.yaml"
     policy.write_text(POLICY_TEXT)
-    content = settings.model_copy(update={"policy": (policy,)})
+    content = changed(settings, policy=(policy,))
     environment = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
     with (folder / "worker.log").open("ab") as output:
         return subprocess.Popen(

@@ -76,7 +76,7 @@ def policy(*lines: str, **more: str) -> PolicySet:
 
 
 def verdicts(
-    policies: PolicySet, now: str = "23:00", grace: timedelta | None = timedelta(0), **lives: str
+    policies: PolicySet, now: str = "23:00", grace: timedelta | None = timedelta(0), /, **lives: str
 ) -> pl.DataFrame:
     """VERDICTS of these cases."""
     return derive(history(**lives), policies, at(now), grace)

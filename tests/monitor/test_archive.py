@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from monitor import late
 from monitor.engine import Step, step
+from monitor.frames import latest
 from monitor.policy import PolicySet, load
 from monitor.state import SLICES, State
 from monitor.summary import summary
@@ -48,8 +49,8 @@ def pulse(day: float) -> list[Event]:
 def taken(state: State, events: Sequence[Event], policies: PolicySet, *, forgets: bool = True) -> Step:
     """What a batch makes of a state, once time has come to its newest event."""
     arrived = read(events)
-    times = [time for time in (state.now, arrived.events["time"].max()) if time is not None]
-    made = step(state, arrived, max(times), policies, grace=timedelta(0), forgets=forgets)  # type: ignore[type-var]
+    times = [time for time in (state.now, latest(arrived.events["time"])) if time is not None]
+    made = step(state, arrived, max(times), policies, grace=timedelta(0), forgets=forgets)
     state.apply(made.delta)
     return made
 
@@ -208,7 +209,9 @@ def test_no_more_ids_are_remembered_than_so_many(policies: PolicySet, monkeypatc
 @given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 6), st.integers(1, 3)), min_size=1, max_size=40))
 def test_no_event_counts_twice_whenever_it_comes_again(drawn: list[tuple[int, float, int]]) -> None:
     policies = load([("support.yaml", POLICY.replace("retention: 30d", "retention: 8d"))])
-    state, counted, sent = State(), set(), {}
+    state = State()
+    counted: set[int] = set()
+    sent: dict[int, Event] = {}
     for number, day, batches in drawn:
         for _ in range(batches):
             sent.setdefault(number, event(f"m{number}", "measured", day * DAY, f"m{number}", response_time_s=5))

@@ -19,7 +19,7 @@ from monitor.state import State
 from monitor.summary import summary
 from monitor.verdict_rows import csv_text, verdict_rows
 from tests.monitor import lives
-from tests.monitor.minutes import Event, at, policy, read
+from tests.monitor.minutes import Event, Lives, at, policy, read
 
 OTHER = [(0, "opened"), (30, "responded"), (200, "resolved")]  # an ordinary case beside the strange one
 TARGETS = "[{clock: resolution, within: 2h}]"
@@ -86,7 +86,7 @@ def test_a_due_five_years_away_is_found_waits_for_its_day_and_delays_nobody() ->
         "  - {clock: resolution, when: {team: far}, within: 1305 business_days, calendar: c}\n"
         "  - {clock: resolution, within: 2h}\n"
     )
-    life = {"far": [(60, "opened", {"team": "far"})], "usual": [(0, "opened")]}
+    life: Lives = {"far": [(60, "opened", {"team": "far"})], "usual": [(0, "opened")]}
     state = folded(read(life), policies, 130)
     rows = state.verdicts.filter(pl.col("case") == "far")
     assert rows["due"].to_list() == [lives.at("2031-03-03T10:00+00:00")]
@@ -175,7 +175,7 @@ def test_labels_in_every_script_are_judged_by_their_line_and_come_back_as_they_w
         {"policy": "p", "labels": ["service"], "limits": {"min_n": "1"}, "targets": lines, "slas": SLAS}
     )
     # each is resolved a minute after its own due, and one more in time
-    life = {
+    life: dict[str, list[Event]] = {
         f"{word} late": [(0, "opened", {"service": word}), (n + 1, "resolved")]
         for n, word in enumerate(scripts.values(), 1)
     }

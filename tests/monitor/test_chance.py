@@ -1,7 +1,7 @@
 """The chance to breach: what is learned of a clock, from which others, and when nothing is said."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -51,7 +51,7 @@ def lives(*groups: tuple[int, float, float | None, Mapping[str, Any]], name: str
     return made
 
 
-def of_one(past: Lives, case: list[Event], minute: float) -> dict[str, Any]:
+def of_one(past: Lives, case: Sequence[Event], minute: float) -> dict[str, Any]:
     """What is foretold of one more case."""
     rows = foretold({0: state_of({**past, "one": case}, POLICIES, minute)})
     return rows.filter(pl.col("case") == "one").row(0, named=True)
@@ -91,7 +91,7 @@ def test_it_rises_while_the_clock_runs_and_stays_between_0_and_1() -> None:
 
 def test_a_paused_clock_keeps_its_chance() -> None:
     running_on = of_one(THIRDS, [(DAY - 30, "opened", MAIL)], DAY)
-    paused = [(DAY - 90, "opened", MAIL), (DAY - 60, "paused", {"reason": "customer"})]
+    paused: list[Event] = [(DAY - 90, "opened", MAIL), (DAY - 60, "paused", {"reason": "customer"})]
     assert of_one(THIRDS, paused, DAY)["chance"] == pytest.approx(running_on["chance"])
 
 
@@ -241,7 +241,10 @@ def test_order_chunks_and_duplicates_change_no_chance(seed: int, chunks: int, ag
 
 
 def test_cases_spread_over_partitions_have_the_chances_of_one() -> None:
-    past = {**lives((40, 0, 10, MAIL), (30, 0, 150, MAIL), (30, 0, 20, OTHER)), "one": [(DAY - 50, "opened", MAIL)]}
+    past: dict[str, list[Event]] = {
+        **lives((40, 0, 10, MAIL), (30, 0, 150, MAIL), (30, 0, 20, OTHER)),
+        "one": [(DAY - 50, "opened", MAIL)],
+    }
     halves = [dict(list(past.items())[part::2]) for part in (0, 1)]
     spread = foretold({part: state_of(half, POLICIES, DAY) for part, half in enumerate(halves)})
     whole = foretold({0: state_of(past, POLICIES, DAY)})

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.clocks import derive
-from monitor.policy import load
+from monitor.policy import PolicySet, load
 from tests.monitor.lives import at, check, history, policy, verdicts
 
 
-def raised(on_change: str, within: str = "2h") -> object:
+def raised(on_change: str, within: str = "2h") -> PolicySet:
     return policy(
         f"clock: resolution, when: {{priority: P1}}, within: {within}, on_change: {on_change}",
         "clock: resolution, when: {priority: P3}, within: 3h",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.engine import Step, step
 from monitor.events import Read, read_json
-from monitor.frames import ORIGIN
+from monitor.frames import ORIGIN, latest
 from monitor.policy import PolicySet, load
 from monitor.state import SLICES, State, only_slices
 from monitor.summary import summary
@@ -69,8 +69,7 @@ def fold(batches: Iterable[Sequence[Event]], policies: PolicySet, until: datetim
     state, steps = State(), []
     for batch in [*batches, []]:
         arrived = read(batch)
-        newest = arrived.events["time"].max()
-        times = [time for time in (state.now, newest) if isinstance(time, datetime)]
+        times = [time for time in (state.now, latest(arrived.events["time"])) if time is not None]
         now = until if not batch else max(times, default=START)
         steps.append(step(state, arrived, now, policies, grace=NO_GRACE))
         state.apply(steps[-1].delta)

@@ -284,7 +284,7 @@ def test_the_order_in_which_events_came_does_not_show() -> None:
         ]
         for i in range(10)
     }
-    backwards = {case: events[::-1] for case, events in reversed(lives.items())}
+    backwards = {case: events[::-1] for case, events in reversed([*lives.items()])}
     found, again = (set(facts_of(lives).iter_rows()), set(facts_of(backwards).iter_rows()))
     assert found == again
 

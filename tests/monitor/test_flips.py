@@ -8,7 +8,7 @@ from monitor.flips import FLIPS, flips, of_live_cases, of_objectives
 from monitor.policy import load
 from monitor.state import State
 from tests.monitor.lives import at, policy, verdicts
-from tests.monitor.minutes import state_of
+from tests.monitor.minutes import Lives, state_of
 
 OLD = policy("clock: first_response, when: {priority: P1}, within: 1h", "clock: first_response, within: 4h")
 NEW = policy("clock: first_response, when: {priority: P1}, within: 30m", "clock: resolution, within: 1h")
@@ -73,7 +73,7 @@ def test_a_flip_counts_for_each_objective_that_measures_its_clock_and_series() -
 
 
 def test_live_cases_are_judged_by_both_as_of_the_time_of_their_state() -> None:
-    at_45 = {"c": [(0, "opened", {"priority": "P1"})], "d": [(0, "opened", {})]}
+    at_45: Lives = {"c": [(0, "opened", {"priority": "P1"})], "d": [(0, "opened", {})]}
     state = state_of(at_45, OLD, 45)
     found = of_live_cases([state, State()], OLD, NEW, timedelta(0))
     shown = found.filter(pl.col("clock") == "first_response").select("case", "old_outcome", "new_outcome")

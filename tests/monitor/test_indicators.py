@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.cells.bins import RELATIVE_ERROR, bin_of
+from monitor.frames import Columns
 from monitor.indicators import BY_ID, INDICATORS, REGISTRY, Indicator, indicators
 from monitor.indicators.estimates import Mean, Quantile, Ratio
 from monitor.indicators.statistics import t_quantiles
@@ -35,8 +36,8 @@ def cells(*groups: Values) -> pl.DataFrame:
         for measure, n in group.items()
         if isinstance(n, int)
     ]
-    schema = {"group": pl.UInt32, "measure": GROUPED["measure"], "n": pl.Int64, "value": pl.Int64}
-    frame = pl.DataFrame([*rows, *counts], schema=schema)
+    schema: Columns = {"group": pl.UInt32(), "measure": GROUPED["measure"], "n": pl.Int64(), "value": pl.Int64()}
+    frame = pl.DataFrame([*rows, *counts], schema=dict(schema))
     frame = frame.with_columns(bin=bin_of(frame["value"]), total=pl.col("value").fill_null(0))
     summed = frame.group_by("group", "measure", "bin").agg(pl.col("n", "total").sum())
     return summed.select(list(GROUPED)).sort("group", "measure", "bin")

@@ -40,7 +40,7 @@ def at(text: str) -> datetime:
 def test_a_calendar_period_has_its_real_length_in_its_zone(
     unit: str, zone: str, now: str, start: str, hours: int
 ) -> None:
-    period = bounds(CalendarPeriod(calendar=unit, zone=zone), at(now))
+    period = bounds(CalendarPeriod.model_validate({"calendar": unit, "zone": zone}), at(now))
     assert period.start == at(start)
     assert period.length == timedelta(hours=hours)
     assert period.length <= period.longest + timedelta(hours=unit == "day")

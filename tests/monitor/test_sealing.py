@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor import sealed, sealing
 from monitor.engine import step
-from monitor.frames import IDS
+from monitor.frames import IDS, conform, latest
 from monitor.keys import keys_of
 from monitor.policy import PolicySet, load
 from monitor.sealed import Sealed, pack
@@ -33,7 +33,7 @@ def folded(events: list[Event], size: int, policies: PolicySet, *, sealed: bool)
     state = State()
     for number in range(0, len(events), size):
         arrived = read(events[number : number + size])
-        now = max(time for time in (state.now, arrived.events["time"].max()) if time is not None)  # type: ignore[type-var]
+        now = max(time for time in (state.now, latest(arrived.events["time"])) if time is not None)
         state.apply(step(state, arrived, now, policies, grace=timedelta(0)).delta)
         if sealed:
             sealing.seal(state)
@@ -82,7 +82,7 @@ def test_what_was_taken_out_leaves_nothing_behind() -> None:
     sealed = Sealed(IDS, "event_key")
     for day in range(20):
         keys = keys_of([f"{day}/{n}" for n in range(100)])
-        rows = pl.DataFrame({"event_key": keys, "content_key": 1, "time": START + timedelta(days=day)}).cast(dict(IDS))
+        rows = conform(pl.DataFrame({"event_key": keys, "content_key": 1, "time": START + timedelta(days=day)}), IDS)
         sealed.add(pack(rows, "event_key", rows["event_key"]))
         sealed.remove(keys.head(90))
         assert sealed.index_height <= 2 * 10 * (day + 1)

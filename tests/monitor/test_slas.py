@@ -122,7 +122,7 @@ def test_a_calendar_period_counts_so_far() -> None:
         "{id: m, measure: first_response, goal: 95%, period: {calendar: month, zone: Europe/Berlin}, "
         "alerts: {burn: none}}"
     )
-    happened = [({}, 19 * DAY, 5, 0), ({}, 20 * DAY, 0, 5)]  # 1 November 12:00, 31 October 12:00
+    happened: list[Happened] = [({}, 19 * DAY, 5, 0), ({}, 20 * DAY, 0, 5)]  # 1 November 12:00, 31 October 12:00
     frame = judgements(counted(happened), policy(sla).newest, NOW)
     assert frame["window"].to_list() == ["period"]
     row = of_window(frame, "period")
@@ -262,7 +262,7 @@ def test_an_objective_without_burn_alerts_has_no_windows_for_them() -> None:
     assert [window.window for window in asked(sla, NOW)] == ["period"]
 
 
-STATES = {
+STATES: dict[str, list[Happened]] = {
     "no_data": [],
     "too_few": [({}, 10 * DAY, 1, 1)],
     "ok": [({}, 10 * DAY, 99, 1)],

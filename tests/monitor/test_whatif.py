@@ -23,7 +23,7 @@ NEW = policy(
     slas=SLAS.replace("}]", "}, {id: all, measure: first_response, goal: 50%, period: 30d}]"),
 )
 # minutes after the opening, and what is answered then
-LIVES = {
+LIVES: minutes.Lives = {
     "urgent": [(0, "opened", {"service": "mail", "priority": "P1"}), (40, "responded")],
     "chat": [(0, "opened", {"service": "chat"}), (10, "responded")],
     "mail": [(0, "opened", {"service": "mail"}), (10, "responded")],

@@ -1,5 +1,6 @@
 """Compares the product's verdicts with the reference's, column by column."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import polars as pl
@@ -57,7 +58,7 @@ def _key(row: dict[str, object]) -> tuple[str, str, int]:
     return str(row["case"]), str(row["clock"]), int(str(row["cycle"]))
 
 
-def _shown(row: dict[str, object]) -> dict[str, object]:
+def _shown(row: Mapping[str, object]) -> dict[str, object]:
     """Microseconds as ticks."""
 
     def shown(value: object) -> object:

@@ -1,7 +1,8 @@
-"""A slow reference of the clocks: one case at a time, one tick after the other, written from SEMANTICS.md alone.
+"""A slow reference of the clocks: one case at a time, one tick after the other, written from the rules alone.
 
 It shares no code with `monitor`. Events lie on a grid of ticks; results are exact microseconds since tick 0, so
-that shares of a target may fall between ticks. It is meant to be read next to the rules, which it cites.
+that shares of a target may fall between ticks. It is meant to be read next to the rules (docs/reference/clocks.md),
+which it cites, and stays in one file so that it can be read as one text.
 """
 
 from collections.abc import Callable
@@ -106,8 +107,7 @@ class Case:
         now: dict[str, str] = {}
         for i, e in enumerate(self.events):
             if i == self.opened or e.kind == "updated":
-                now = {**now, **e.labels}
-                now = {k: v for k, v in now.items() if v is not None}
+                now = {k: v for k, v in {**now, **e.labels}.items() if v is not None}
             self.labels.append(now)
 
     def resolved_before(self, index: int) -> bool:
