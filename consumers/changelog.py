@@ -26,7 +26,8 @@ from monitor.cells.tiers import TIER_ROWS
 from monitor.frames import Columns, conform, used
 from monitor.state import TABLES, TIER_CELLS
 
-FORMAT: Final = 3  # 2: slices are told by the upper bits of keys; 3: archived cases, ids that are forgotten
+# 2: slices are told by the upper bits of keys; 3: archived cases, ids that are forgotten; 4: which rules were in force
+FORMAT: Final = 4
 OLDEST: Final = 2  # that is read; what was added since is made up for by `conform`
 MAGIC: Final = b"SQMF"
 PART_BYTES: Final = 900_000

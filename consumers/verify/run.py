@@ -20,7 +20,7 @@ from consumers.policies import published
 from consumers.policy_log import PolicyLog
 from consumers.settings import Settings
 from consumers.verify.given import of_this_log
-from consumers.verify.limits import decisions_gone, out_of_reach, tell_cut_off
+from consumers.verify.limits import decisions_gone, out_of_reach, spans, tell_cut_off
 from consumers.verify.live import Live, read_alerts, read_given, read_live
 from consumers.verify.pieces import Pieces
 from consumers.verify.reader import Reader
@@ -216,13 +216,12 @@ class _Job:
             state.ledger(),
             state.ids.frame(),
             state.ids.kept_from,
-            lambda keys: state.archived.of(keys)["case_key"],
+            state.archived.of,
         )
         grace = timedelta(0) if self.settings.clock == "event" else None
-        since, why = out_of_reach(live.partition, state, brought, self.policies, self.log)
-        check = Check(
-            head, Terms(state.now, self.policies, grace), self.source.topics, reach=Reach(since), whole=not why
-        )
+        since, why = out_of_reach(live.partition, state, brought, self.policies)
+        terms = Terms(state.now, self.policies, grace, spans(state, self.policies, self.log, placed=self.source.placed))
+        check = Check(head, terms, self.source.topics, reach=Reach(since), whole=not why)
         check.findings.unproven += why
         return check
 

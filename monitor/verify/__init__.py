@@ -14,3 +14,4 @@ from monitor.verify.findings import Figure as Figure
 from monitor.verify.findings import Findings as Findings
 from monitor.verify.recompute import CaseRows as CaseRows
 from monitor.verify.recompute import Terms as Terms
+from monitor.verify.spans import Spans as Spans

@@ -17,7 +17,7 @@ from monitor.names import Kind
 from monitor.policy import PolicySet, load
 from monitor.rows import part_of
 from monitor.state import STATE_VERDICTS, State
-from monitor.verify import Arrived, CaseRows, Check, Figure, Findings, Head, Reach, Terms
+from monitor.verify import Arrived, CaseRows, Check, Figure, Findings, Head, Reach, Spans, Terms
 from tests.monitor.test_engine import END, NO_GRACE, POLICY, START, Event, arrivals, event, fold, read
 
 PARTS = 2
@@ -35,11 +35,15 @@ def verified(
     *,
     reach: Reach | None = None,
     late: Sequence[int] = (),
+    before: Sequence[PolicySet] = (),
+    without: Sequence[int] = (),
 ) -> Findings:
     """Hold a state against events that stand in the order of the log.
 
     :param reach: from when on sums can be proven, where events are out of reach
     :param late: offsets of events that were refused as too late
+    :param before: policies that were in force before these
+    :param without: numbers of rules that cannot be applied again
     """
     arrived = read(list(sent))
     events = arrived.events.filter(pl.col("kind") != Kind.ADVANCED, ~pl.col("offset").is_in(list(late)))
@@ -51,9 +55,12 @@ def verified(
         state.ledger(),
         state.ids.frame(),
         state.ids.kept_from,
-        lambda keys: state.archived.of(keys)["case_key"],
+        state.archived.of,
     )
-    check = Check(head, Terms(state.now or END, policies, NO_GRACE), ["t"], reach=reach or Reach(), whole=reach is None)
+    sets = {number: rules for number, rules in enumerate([*before, policies], start=1) if number not in without}
+    spans = Spans(state.in_force, sets)
+    terms = Terms(state.now or END, policies, NO_GRACE, spans)
+    check = Check(head, terms, ["t"], reach=reach or Reach(), whole=reach is None)
     for number in range(PARTS):
         names = ("history", "contributions", "wakes")
         tables = {name: getattr(state, name).part(number, PARTS) for name in names}
