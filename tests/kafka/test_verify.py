@@ -22,6 +22,7 @@ from consumers.files_read import Source, gather
 from consumers.files_read import read as read_files
 from consumers.judge import Judge
 from consumers.policies import FixedPolicies, publish
+from consumers.replica import Replica
 from consumers.restore import restored
 from consumers.send import outgoing
 from consumers.send import send as publish_files
@@ -290,6 +291,57 @@ async def test_a_state_that_another_policy_judged_is_not_compared(
     await publish(by_events.kafka, load_policy([("other.yaml", POLICY_TEXT.replace("within: 1h", "within: 2h"))]))
     with pytest.raises(Unverifiable, match="is judged by another policy than the one in force"):
         await verified(by_events)
+
+
+OTHER_RULES = POLICY_TEXT.replace("within: 1h", "within: 2h")
+
+
+def finished(settings: Settings, number: int, partition: int) -> tuple[str, int, bytes]:
+    """A measured interaction that took 90 minutes: late within 1 h, in time within 2 h."""
+    when = T0 + timedelta(minutes=number)
+    one = event(f"m-{number}", number, "interaction.measured", when, service="b", priority="P2", response_time_s=5400)
+    return settings.kafka.events_topics[0], partition, json.dumps(one).encode()
+
+
+async def to_partitions(settings: Settings, records: Sequence[tuple[str, int, bytes]]) -> None:
+    client = await started(producer(settings.kafka))
+    for topic, partition, value in records:
+        await client.send_and_wait(topic, value, json.loads(value)["subject"].encode(), partition=partition)
+    await client.close()
+
+
+async def test_after_the_rules_changed_what_was_judged_once_is_proven_by_those_of_its_day(by_events: Settings) -> None:
+    await begun(by_events)
+    sent = lives(60)
+    await send(by_events, sent)
+    async with replicated(by_events) as replica:
+        for number, rules in enumerate((policies(), load_policy([("other.yaml", OTHER_RULES)])), start=1):
+            await publish(by_events.kafka, rules)
+            await to_partitions(by_events, [finished(by_events, 10 * number + p, p) for p in range(PARTITIONS)])
+            expected = len(sent) + PARTITIONS * number
+            async with working(by_events, rules):
+                await until(lambda expected=expected: consumed(replica) == expected)  # type: ignore[misc]
+        async with working(by_events, rules) as worker:
+            await send_ends(by_events, PARTITIONS)
+            await until(lambda: at_end(replica, PARTITIONS), what=lambda: worker.health)
+    assert [state.in_force["number"].max() for state in replica.states.values()] == [2, 2]
+    outcome = await verified(by_events)
+    assert outcome.findings.equal, outcome.findings.first
+    assert outcome.findings.unproven == []
+    # what the first rules judged is not taken on trust
+    partition, state = await busiest(by_events)
+    late = pl.col("measure") == "first_response.breached"
+    row = state.tiers.rows().filter(pl.col("tier") == "15m", late, pl.col("bucket") == int(T0.timestamp()) // 10)
+    assert row["n"].sum() > 0
+    await tampered(by_events, partition, {"cells": row.drop("tier").with_columns(n=pl.lit(1, pl.Int64))})
+    found = first(await verified(by_events))
+    assert found.figure == Figure.CELL
+    assert "first response breached, bucket of 2026-03-02T09:00:00Z, service b" in found.subject
+
+
+def consumed(replica: Replica) -> int:
+    """How many records the states have read."""
+    return sum(sum(state.offsets.values()) for state in replica.states.values())
 
 
 async def test_the_files_that_were_sent_stand_in_for_a_topic_that_is_gone(by_events: Settings, tmp_path: Path) -> None:
