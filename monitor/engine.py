@@ -112,7 +112,13 @@ def step(
         "ledger": _ledger(read, events, too_late, fresh, admitted.overflowed, comparison.corrected),
         "offsets": pl.DataFrame(list((offsets or {}).items()), schema=dict(OFFSETS), orient="row"),
         "in_force": begun(
-            state.in_force, policies, SEMANTICS, offsets=state.offsets, newest_event=state.newest_event, now=now
+            state.in_force,
+            policies.judging,
+            [version.digest for version in policies.versions],
+            SEMANTICS,
+            offsets=state.offsets,
+            newest_event=state.newest_event,
+            now=now,
         ),
         **_aging(state, read, now, policies, touched, forgets),
     }

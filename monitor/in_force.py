@@ -4,14 +4,13 @@ Live cases are judged anew when rules change. Measured events and archived cases
 their day said. Events are told apart by their offsets, archived cases by the age of the partition when they went.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import polars as pl
 
 from monitor.frames import INSTANT, Columns, conform
-from monitor.policy import PolicySet
 
 IN_FORCE: Final[Columns] = {
     "number": pl.Int32(),  # of the rules, from 1; one row for each topic that had been read when they began
@@ -27,7 +26,8 @@ IN_FORCE: Final[Columns] = {
 
 def begun(
     known: pl.DataFrame,
-    policies: PolicySet,
+    policies: str,
+    versions: Sequence[str],
     semantics: int,
     *,
     offsets: Mapping[str, int],
@@ -36,12 +36,14 @@ def begun(
 ) -> pl.DataFrame:
     """IN_FORCE rows of rules that begin to judge; none where they are the last of `known`.
 
-    :param known: IN_FORCE so far. None for a state that older programs made: what judged it before is not known
+    :param known: IN_FORCE so far; none of a state that older programs made, so that nobody knows what judged it before
+    :param policies: `judging` of the policies
+    :param versions: digests of their versions
     :param offsets: next offset by topic, before what they are the first to judge
     """
     if known.height:
         last = known.row(-1, named=True)
-        if (last["policies"], last["semantics"]) == (policies.judging, semantics):
+        if (last["policies"], last["semantics"]) == (policies, semantics):
             return known.clear()
     places: list[tuple[str | None, int]] = [*offsets.items()] or [(None, 0)]
     rows = pl.DataFrame(places, schema={name: IN_FORCE[name] for name in ("topic", "from_offset")}, orient="row")
@@ -50,8 +52,8 @@ def begun(
             number=pl.lit((last_number(known) or 0) + 1),
             newest_event=pl.lit(newest_event, INSTANT),
             now=pl.lit(now, INSTANT),
-            policies=pl.lit(policies.judging),
-            versions=pl.lit(" ".join(version.digest for version in policies.versions)),
+            policies=pl.lit(policies),
+            versions=pl.lit(" ".join(versions)),
             semantics=pl.lit(semantics),
         ),
         IN_FORCE,

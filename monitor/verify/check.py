@@ -28,6 +28,7 @@ from monitor.verify.figures import (
 )
 from monitor.verify.findings import Findings
 from monitor.verify.ids import Find, compare_ids
+from monitor.verify.looks import Looks
 from monitor.verify.recompute import CaseRows, Recomputed, Terms, in_the_order_of_the_log, recompute
 
 _KEYS = ("event_key", "content_key")
@@ -62,9 +63,19 @@ class Check:
 
     :param topics: that the events come from
     :param whole: every event that was counted can be read again
+    :param looks: of judges, that are to be worked out again
     """
 
-    def __init__(self, head: Head, terms: Terms, topics: Sequence[str], *, reach: Reach, whole: bool) -> None:
+    def __init__(
+        self,
+        head: Head,
+        terms: Terms,
+        topics: Sequence[str],
+        *,
+        reach: Reach,
+        whole: bool,
+        looks: Looks | None = None,
+    ) -> None:
         self._head, self._terms, self._topics, self._reach, self._whole = head, terms, topics, reach, whole
         self._series = head.series
         self._tiers = Tiers.empty()
@@ -76,6 +87,7 @@ class Check:
         self._ledger: Counter[str] = Counter()
         self._beyond = 0  # live cases some events of which are out of reach
         self.findings = Findings()
+        self.looks = looks or Looks(head.partition, terms, {})
         self.cases = 0
         self.breached: list[pl.DataFrame] = []  # WATCHED: what should stand as alerts
 
@@ -91,6 +103,7 @@ class Check:
         self._series = ours.series
         beyond = self._out_of_reach(live, events)
         self._add(ours, live, beyond)
+        self.looks.part(ordered, live, beyond, archived, ours)
         unknown = unknown_admission(self._series)
         left = ours.rows.without(pl.concat([beyond, archived["case_key"]]))
         held, left = (_told_apart(rows, unknown) for rows in (live.without(beyond), left))

@@ -65,6 +65,17 @@ class Spans:
         lived = of_archived.fill_null(self.last)
         return lived.zip_with(~measured, self._where(events)).alias("number")
 
+    def has(self, number: int) -> bool:
+        """Whether any rules of that number judged; UNKNOWN: some that are not on record."""
+        return (
+            number in self._numbers if number != UNKNOWN else not self.rows.height or self.rows["topic"][0] is not None
+        )
+
+    def up_to(self, number: int) -> "Spans":
+        """As it was while those rules were the last."""
+        sets = {each: rules for each, rules in self.sets.items() if each <= number}
+        return Spans(self.rows.filter(pl.col("number") <= number), sets, self.placed)
+
     def until(self, number: int) -> datetime | None:
         """All that those rules judged lies before it, or at it; None: no others have followed yet."""
         following = self.rows.filter(pl.col("number") > number).head(1)

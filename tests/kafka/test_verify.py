@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -45,6 +46,7 @@ from tests.kafka.traffic import (
     lives,
     policies,
     read_so_far,
+    read_topic,
     replicated,
     running,
     send,
@@ -432,3 +434,71 @@ async def test_an_alert_that_vanished_from_the_record_is_named(by_events: Settin
         "the breach alert of answers, case waits, first response: live no alert, recomputed breached and running"
     )
     assert found.cause == "No judge runs, it is behind, or its record was damaged."
+
+
+BURNS = """
+policy: burns
+labels: [service]
+targets:
+  - {clock: first_response, within: 1m}
+slas:
+  - {id: answers, measure: first_response, by: [service], goal: 90%, period: 7d, min_events: 5}
+"""
+
+
+def interactions(first_one: int, when: datetime, seconds: float, many: int) -> list[tuple[bytes, bytes]]:
+    return [
+        (
+            b"m",
+            json.dumps(event(f"m-{n}", n, "interaction.measured", when, service="a", response_time_s=seconds)).encode(),
+        )
+        for n in range(first_one, first_one + many)
+    ]
+
+
+async def test_a_burn_alert_is_proven_by_what_its_judge_saw_and_named_where_its_record_was_changed(
+    by_events: Settings,
+) -> None:
+    live = by_events.model_copy(update={"clock": "wall"})
+    rules = load_policy([("policy.yaml", BURNS)])
+    await topics.ensure(live.kafka)
+    await publish(live.kafka, rules)
+    now = datetime.now(UTC)
+
+    def states() -> set[str]:
+        return set(replica.alerts["state"])
+
+    async with replicated(live) as replica, working(live, rules):
+        judge = Judge(live, replica, FixedPolicies(rules))
+        async with running(judge.run()):
+            await send(live, interactions(0, now, 600, 20))
+            await until(lambda: states() == {"firing"})
+            # Of before, and come later: the figures of then are others today.
+            await send(live, interactions(100, now - timedelta(minutes=1), 1, 500))
+            await until(lambda: states() == {"resolved"})
+            outcome = await verified(live)
+    assert outcome.findings.equal, outcome.findings.first
+    assert outcome.findings.unproven == []
+    fired = len(replica.alerts)
+    assert outcome.findings.compared[Figure.ALERT] >= 2 * fired
+
+    record = await alert_records(live)
+    identity, value = next(iter(record.items()))
+    ground = value["grounds"][0]
+    ground["values"]["bad"] -= 1
+    client = await started(producer(live.kafka))
+    where = live.kafka.topic(Topic.ALERTS)
+    await client.send_and_wait(where, json.dumps(value).encode(), identity, partition=0)
+    await client.close()
+    outcome = await verified(live)
+    found = first(outcome)
+    assert outcome.findings.differing == {Figure.ALERT: 1}
+    assert found.subject.startswith(f"the burn alert of answers, service a ({value['severity']}), firing at ")
+    assert found.live == f"burning ({ground['values']['bad']} bad of 20 over {ground['values']['long']})"
+    assert found.recomputed == f"burning (20 bad of 20 over {ground['values']['long']})"
+
+
+async def alert_records(settings: Settings) -> dict[bytes, dict[str, Any]]:
+    """What stands in the alerts topic, by id."""
+    records = await read_topic(settings, settings.kafka.topic(Topic.ALERTS), 1)
+    return {record.key: json.loads(record.value) for record in records if record.value}
