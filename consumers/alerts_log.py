@@ -2,8 +2,9 @@
 
 A record is a JSON object: the columns of ALERTS (labels gathered under `labels`, absent ones left out, instants in
 RFC 3339), `receivers`, the names of those that are told, and `undelivered`, what they have not been told yet: a list
-of `{"receiver": name, "alert": {…}}`. An alert that is no longer remembered is tombstoned. So a judge that takes
-over knows from this topic alone what was told to whom.
+of `{"receiver": name, "alert": {…}}`; of burn alerts also `grounds`, on what each transition was judged, so that it can
+be verified. An alert that is no longer remembered is tombstoned. So a judge that takes over knows from this topic
+alone what was told to whom.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import polars as pl
 
+from monitor.alerts.grounds import Grounds
 from monitor.frames import ALERTS, INSTANT, empty
 from monitor.names import LABELS
 
@@ -42,6 +44,7 @@ class Entry(NamedTuple):
     alert: Row
     receivers: tuple[str, ...] = ()
     undelivered: tuple[Delivery, ...] = ()
+    grounds: tuple[Grounds, ...] = ()  # of each transition of a burn alert, in their order
 
 
 def encode(entry: Entry) -> bytes:
@@ -52,6 +55,8 @@ def encode(entry: Entry) -> bytes:
     if entry.undelivered:
         waiting = [{"receiver": d.receiver, "alert": alert_json(d.alert)} for d in entry.undelivered]
         content["undelivered"] = waiting
+    if entry.grounds:
+        content["grounds"] = entry.grounds
     return msgspec.json.encode(content)
 
 
@@ -67,7 +72,8 @@ def decode(value: bytes) -> Entry:
     """What a record says. Raises msgspec.DecodeError, KeyError or ValueError for one that no judge wrote."""
     content = msgspec.json.decode(value)
     waiting = (Delivery(d["receiver"], _row(d["alert"])) for d in content.get("undelivered", ()))
-    return Entry(_row(content), tuple(content.get("receivers", ())), tuple(waiting))
+    grounds = msgspec.convert(content.get("grounds", ()), tuple[Grounds, ...], str_keys=True)
+    return Entry(_row(content), tuple(content.get("receivers", ())), tuple(waiting), grounds)
 
 
 def _row(content: Mapping[str, Any]) -> Row:

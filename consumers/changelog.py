@@ -25,7 +25,8 @@ import xxhash
 from monitor.frames import Columns, conform, used
 from monitor.state import OF_SNAPSHOTS, TABLES
 
-# 2: slices are told by the upper bits of keys; 3: archived cases, ids that are forgotten; 4: packed cells
+# 2: slices are told by the upper bits of keys; 3: archived cases, ids that are forgotten; 4: packed cells, which rules
+# were in force
 FORMAT: Final = 4
 OLDEST: Final = 2  # that is read; what was added since is made up for by `conform`
 MAGIC: Final = b"SQMF"

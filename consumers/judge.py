@@ -6,7 +6,7 @@ neither record nor tell anything new.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,13 +21,14 @@ from consumers.alerts_record import AlertsRecord
 from consumers.client import HEARTBEAT_SECONDS, PATIENCE, Pauses, consumer, passing, persist, said, started
 from consumers.follow import stopped
 from consumers.health import RoleHealth, Status
-from consumers.judging import judge, see
+from consumers.judging import grounds_of, judge, see
 from consumers.notify import Courier
 from consumers.policies import Policies
 from consumers.replica import Replica
 from consumers.settings import Settings
 from consumers.to_the_end import to_the_end
 from monitor.alerts import Step
+from monitor.alerts.grounds import Grounds
 from monitor.names import AlertState, Topic
 from monitor.policy import PolicySet, PolicyVersion
 
@@ -206,12 +207,12 @@ class Term:
         self._waiting = []
         wall = datetime.now(UTC)
         try:
-            step = await asyncio.to_thread(self._judge, policy, wall)
+            step, grounds = await asyncio.to_thread(self._judge, policy, wall)
         except Exception as error:
             raise CannotJudge(f"the judge cannot judge: {type(error).__name__}: {error}") from error
         settled = self._courier.settled()
         news = self._less(settled)
-        deliveries = self._add(news, step, policy)
+        deliveries = self._add(news, step, policy, grounds)
         await self._write(news, settled)
         self._alerts = step.alerts
         _tell_log(step)
@@ -233,10 +234,14 @@ class Term:
         except (KafkaError, TimeoutError) as error:
             log.warning("what was told last could not be recorded", error=said(error))
 
-    def _judge(self, policy: PolicyVersion, wall: datetime) -> Step:
+    def _judge(self, policy: PolicyVersion, wall: datetime) -> tuple[Step, dict[str, tuple[Grounds, ...]]]:
+        """What became of the alerts, and on what each burn alert that changed was judged, by its id."""
         with self._replica.reading() as states:
             seen = see(states, policy, self._alerts, wall, self._settings.clock)
-        return judge(seen, policy, self._alerts) if seen else Step(self._alerts, self._alerts.clear(), [])
+        if seen is None:
+            return Step(self._alerts, self._alerts.clear(), []), {}
+        step = judge(seen, policy, self._alerts)
+        return step, grounds_of(step.transitions, seen, policy)
 
     def _less(self, settled: Iterable[Delivery]) -> News:
         """The alerts that something was told of, with what is still to be told."""
@@ -248,14 +253,17 @@ class Term:
                 news[identity] = entry._replace(undelivered=left)
         return news
 
-    def _add(self, news: News, step: Step, policy: PolicyVersion) -> list[Delivery]:
+    def _add(
+        self, news: News, step: Step, policy: PolicyVersion, grounds: Mapping[str, tuple[Grounds, ...]]
+    ) -> list[Delivery]:
         """Add what a step made to `news`; what is to be told once it is recorded."""
         made: list[Delivery] = []
         for row in step.transitions.iter_rows(named=True):
             before = news.get(row["id"]) or self._entries.get(row["id"]) or Entry(row)
             receivers = _receivers(row, policy, before.receivers)
             told = [Delivery(name, row) for name in receivers] if row["state"] in CALLS else []
-            news[row["id"]] = Entry(row, receivers, (*before.undelivered, *told))
+            known = (*before.grounds, *grounds.get(row["id"], ()))
+            news[row["id"]] = Entry(row, receivers, (*before.undelivered, *told), known)
             made += told
         news |= dict.fromkeys(step.forgotten)
         return made

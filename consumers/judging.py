@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+import msgspec
 import polars as pl
 
 from monitor import alerts
 from monitor.alerts import Step, Tick
 from monitor.alerts.claims import WATCHED, watched_clocks
+from monitor.alerts.grounds import Glance, Grounds, glances
 from monitor.frames import LABEL_COLUMNS, conform, empty
 from monitor.keys import keys_of
 from monitor.names import AlertKind, Outcome
@@ -35,6 +37,7 @@ class Seen:
     counts: Counts  # all windows read
     verdicts: pl.DataFrame  # WATCHED
     ledgers: Mapping[int, Mapping[str, int]]
+    glances: Mapping[int, Glance]  # how far each partition was read
 
 
 def see(
@@ -58,6 +61,7 @@ def see(
         counts,
         _watched(states, policy, previous),
         {number: state.ledger() | _cases(number, state, now) for number, state in states.items()},
+        glances(states),
     )
 
 
@@ -66,6 +70,27 @@ def judge(seen: Seen, policy: PolicyVersion, previous: pl.DataFrame) -> Step:
     judged = judgements(seen.counts, policy, seen.tick.now)
     pairs = burning(judged, policy, seen.tick.now)
     return alerts.step(previous, pairs, seen.verdicts, seen.ledgers, policy, seen.tick)
+
+
+def grounds_of(transitions: pl.DataFrame, seen: Seen, policy: PolicyVersion) -> dict[str, tuple[Grounds, ...]]:
+    """On what each burn alert among those transitions (ALERTS) was judged, by its id."""
+    tick = seen.tick
+    rows = transitions.filter(pl.col("kind") == AlertKind.BURN).select("id", "state", "at", "values")
+    return {
+        identity: (
+            Grounds(
+                state,
+                at,
+                tick.now,
+                tick.wall,
+                tick.current,
+                policy.digest,
+                msgspec.json.decode(values),
+                dict(seen.glances),
+            ),
+        )
+        for identity, state, at, values in rows.iter_rows()
+    }
 
 
 def _cases(number: int, state: State, now: datetime) -> dict[str, int]:

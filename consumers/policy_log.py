@@ -10,7 +10,7 @@
 A version's record never changes, so that what once judged a case stays known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -85,10 +85,14 @@ class PolicyLog:
 
     def policies(self, in_force: InForce) -> PolicySet:
         """The versions of that set. Raises PolicyError, ValueError or KeyError where this program cannot use them."""
-        policies = load([(f"version {digest[:12]}", self._versions[digest]) for digest in in_force.versions])
+        policies = self.of_versions(in_force.versions)
         if policies.digest != in_force.digest:
             raise ValueError(f"read back as {policies.digest}, published as {in_force.digest}")
         return policies
+
+    def of_versions(self, digests: Sequence[str]) -> PolicySet:
+        """Versions that are or were in force. Raises PolicyError, or KeyError for one that the topic does not hold."""
+        return load([(f"version {digest[:12]}", self._versions[digest]) for digest in digests])
 
     @property
     def next_restatement(self) -> int:

@@ -34,6 +34,7 @@ from monitor.frames import (
     latest,
     referring,
 )
+from monitor.in_force import begun
 from monitor.names import Kind
 from monitor.policy import PolicySet
 from monitor.policy.judging import ALL, changed_from
@@ -111,6 +112,15 @@ def step(
         "series": admitted.series,
         "ledger": _ledger(read, events, too_late, fresh, admitted.overflowed, comparison.corrected),
         "offsets": pl.DataFrame(list((offsets or {}).items()), schema=dict(OFFSETS), orient="row"),
+        "in_force": begun(
+            state.in_force,
+            policies.judging,
+            [version.digest for version in policies.versions],
+            SEMANTICS,
+            offsets=state.offsets,
+            newest_event=state.newest_event,
+            now=now,
+        ),
         **_aging(state, read, now, policies, touched, forgets),
     }
     return Step({name: rows for name, rows in delta.items() if rows.height}, comparison.changes, too_late)

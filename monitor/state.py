@@ -39,6 +39,7 @@ from monitor.frames import (
 )
 from monitor.holes import HOLES, MARKS, thinned, without
 from monitor.ids import Ids
+from monitor.in_force import IN_FORCE, resumed
 from monitor.names import LABELS
 from monitor.rows import Rows, part_of
 
@@ -146,6 +147,7 @@ TABLES: Final[dict[str, Table]] = {
     "meta": Table(META),
     "holes": Table(HOLES),
     "marks": Table(MARKS),
+    "in_force": Table(IN_FORCE),
 }
 # A snapshot holds cells by tier: in rows, and where they lie packed as they are.
 TIER_CELLS: Final = "tiers"
@@ -169,6 +171,7 @@ class State:
         self.offsets: dict[str, int] = {}
         self.holes = empty(HOLES)
         self.marks = empty(MARKS)
+        self.in_force = empty(IN_FORCE)
         self.now: datetime | None = None
         self.newest_event: datetime | None = None
         self.policies: str | None = None
@@ -246,10 +249,14 @@ class State:
 
     def _apply_holes(self, rows: pl.DataFrame) -> None:
         self.holes = pl.concat([self.holes, rows])
-        self.marks = without(self.marks, dict(rows.select("topic", "resumed_at").iter_rows()))
+        starts = dict(rows.select("topic", "resumed_at").iter_rows())
+        self.marks, self.in_force = without(self.marks, starts), resumed(self.in_force, starts)
 
     def _apply_marks(self, rows: pl.DataFrame) -> None:
         self.marks = thinned(pl.concat([self.marks, rows]))
+
+    def _apply_in_force(self, rows: pl.DataFrame) -> None:
+        self.in_force = pl.concat([self.in_force, rows])
 
     def _apply_meta(self, rows: pl.DataFrame) -> None:
         meta = rows.row(-1, named=True)
@@ -275,6 +282,7 @@ class State:
         "meta": _apply_meta,
         "holes": _apply_holes,
         "marks": _apply_marks,
+        "in_force": _apply_in_force,
         TIER_CELLS: lambda state, rows: state.tiers.add_rows(rows),
         PACKED_CELLS: lambda state, rows: state.tiers.add_packed(rows),
     }
@@ -315,6 +323,7 @@ class State:
             "meta": conform(pl.DataFrame([meta]), META),
             "holes": self.holes,
             "marks": self.marks,
+            "in_force": self.in_force,
         }
 
 

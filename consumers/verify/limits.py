@@ -1,28 +1,30 @@
 """What a verification cannot reach, and since when it can prove sums: in sentences, never passed over."""
 
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
 
 import polars as pl
 
 from consumers.policy_log import PolicyLog
 from consumers.verify.source import Brought
 from monitor.names import HoleKind, Refusal
-from monitor.policy import PolicySet
+from monitor.policy import PolicyError, PolicySet
 from monitor.policy.values import instant_text
-from monitor.state import State
-from monitor.verify import Difference, Figure, Findings
+from monitor.state import SEMANTICS, State
+from monitor.verify import Difference, Figure, Findings, Spans
 
 # Records that were counted and are gone. Where it was the state that was lost, it was made anew of what there is.
 _COUNTED_HOLE: Final = pl.col("kind").is_in([HoleKind.TRUNCATED, HoleKind.REPLACED]) & pl.col("counted")
 
 
 def out_of_reach(
-    partition: int, state: State, brought: Brought, policies: PolicySet, log: PolicyLog
+    partition: int, state: State, brought: Brought, policies: PolicySet
 ) -> tuple[datetime | None, list[str]]:
-    """From when on sums can be compared (None: all can), and what cannot be read again."""
+    """From when on all events can be read again (None: all can), and what cannot be."""
     counted = state.ledger().get("read", 0)
-    since, why = _rules_since(log, policies), []
+    since: datetime | None = None
+    why = []
     skew = policies.newest.limits.future_skew
     for topic, begin in brought.begins.items():
         if begin > 0 and brought.read is not None and brought.read < counted:
@@ -42,16 +44,30 @@ def out_of_reach(
     return since, why
 
 
-def _rules_since(log: PolicyLog, policies: PolicySet) -> datetime | None:
-    """Since when the rules in force judge what is judged only once: measured events, and cases that are archived.
+def spans(state: State, policies: PolicySet, log: PolicyLog, *, placed: bool) -> Spans:
+    """Which rules judged which events of a partition, with those that can be applied again.
 
-    None: always. What was judged once before, by other rules, keeps its verdict.
+    :param policies: in force, and those that the state was judged by last
+    :param placed: whether its events say where they stood in the topics
     """
-    alike = len({(version.labels, str(version.limits)) for version in policies.versions}) == 1
-    if log.in_force is None or (alike and not log.restatements):
+    sets: dict[int, PolicySet] = {}
+    for row in state.in_force.unique("number").iter_rows(named=True):
+        if row["semantics"] == SEMANTICS and (found := _as_judged(row, policies, log)) is not None:
+            sets[row["number"]] = found
+    known = Spans(state.in_force, sets, placed)
+    sets[known.last] = policies
+    return known
+
+
+def _as_judged(row: Mapping[str, Any], policies: PolicySet, log: PolicyLog) -> PolicySet | None:
+    """The policies of a row of IN_FORCE; None: they are no longer there, or this program reads them otherwise."""
+    if row["policies"] == policies.judging:
+        return policies
+    try:
+        found = log.of_versions(row["versions"].split(" "))
+    except (PolicyError, KeyError):
         return None
-    since = log.in_force.published or datetime.now(UTC)
-    return since + policies.newest.limits.future_skew
+    return found if found.judging == row["policies"] else None
 
 
 def tell_cut_off(partition: int, state: State, brought: Brought, findings: Findings) -> None:

@@ -86,8 +86,8 @@ async def read_live(kafka: KafkaSettings, reader: Reader, partition: int, pieces
     return await asyncio.to_thread(Live, log, pieces)
 
 
-async def read_alerts(kafka: KafkaSettings, reader: Reader) -> pl.DataFrame:
-    """ALERTS as they are on record. Raises KafkaAway, and FrameDamaged for what no judge wrote."""
+async def read_alerts(kafka: KafkaSettings, reader: Reader) -> AlertLog:
+    """The alerts as they are on record. Raises KafkaAway, and FrameDamaged for what no judge wrote."""
     where = TopicPartition(kafka.topic(Topic.ALERTS), 0)
     log = AlertLog()
 
@@ -101,7 +101,7 @@ async def read_alerts(kafka: KafkaSettings, reader: Reader) -> pl.DataFrame:
 
     _, end = await reader.bounds(where)
     await reader.read(where, end, take)
-    return log.alerts
+    return log
 
 
 def _take(log: StateLog, records: Sequence[Any]) -> None:

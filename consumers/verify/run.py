@@ -19,8 +19,9 @@ from consumers.judging import is_current
 from consumers.policies import published
 from consumers.policy_log import PolicyLog
 from consumers.settings import Settings
+from consumers.verify.burns import last_hole, looks_of, unproven
 from consumers.verify.given import of_this_log
-from consumers.verify.limits import decisions_gone, out_of_reach, tell_cut_off
+from consumers.verify.limits import decisions_gone, out_of_reach, spans, tell_cut_off
 from consumers.verify.live import Live, read_alerts, read_given, read_live
 from consumers.verify.pieces import Pieces
 from consumers.verify.reader import Reader
@@ -28,8 +29,8 @@ from consumers.verify.source import Brought, FromFiles, FromTopics, Source
 from consumers.verify.spill import Spill
 from monitor.names import Topic
 from monitor.policy import PolicySet
-from monitor.state import SEMANTICS, SLICES
-from monitor.verify import Check, Findings, Head, Reach, Terms, compare_alerts
+from monitor.state import SEMANTICS, SLICES, State
+from monitor.verify import Check, Findings, Head, Look, Reach, Terms, compare_alerts, compare_burns, provable
 
 Progress = Callable[[int, int], None]  # records done, of all; each is read and then folded
 
@@ -80,12 +81,16 @@ async def verify(settings: Settings, options: Options, files: FromFiles | None =
     async with Reader(settings.kafka, options.patience) as reader:
         partitions = await _partitions(settings, reader)
         policies, log = await _policies(settings, reader)
+        # The record before the states: what a judge saw by then lies in them.
+        record = await read_alerts(settings.kafka, reader)
+        looks = _Looks(*looks_of(record, log))
         source: Source = files.over(partitions) if files else FromTopics(settings.kafka, reader)
         meter = _Meter(options.progress, 2 * await source.expected(range(partitions)))
         for number in range(partitions):
-            job = _Job(settings, options, reader, source, policies, log, meter)
+            job = _Job(settings, options, reader, source, policies, log, meter, looks)
             await job.run(number, outcome)
         await _alerts(settings, reader, policies, outcome)
+        await asyncio.to_thread(looks.compare, record.alerts, outcome)
     outcome.seconds = monotonic() - begun
     return outcome
 
@@ -117,7 +122,7 @@ async def _alerts(settings: Settings, reader: Reader, policies: PolicySet, outco
     if not outcome.partitions:
         return
     for tries in range(ALERT_TRIES):
-        recorded = await read_alerts(settings.kafka, reader)
+        recorded = (await read_alerts(settings.kafka, reader)).alerts
         verdicts = pl.concat(outcome.breached)
         instants = outcome.partitions.values()
         current = outcome.current and (settings.clock == "wall" or len(set(instants)) == 1)
@@ -126,6 +131,26 @@ async def _alerts(settings: Settings, reader: Reader, policies: PolicySet, outco
             outcome.findings.add(found)
             return
         await asyncio.sleep(settings.judge.tick_seconds)
+
+
+@dataclass
+class _Looks:
+    """The looks of judges by which burn alerts changed, and what the partitions say of them."""
+
+    known: list[Look]
+    unproven: list[str]
+    why: dict[int, str] = field(default_factory=dict)  # what cannot be worked out again, by number
+    counted: dict[int, list[pl.DataFrame]] = field(default_factory=dict)  # WINDOWED by number
+
+    def compare(self, recorded: pl.DataFrame, outcome: Outcome) -> None:
+        """Hold them against the record (ALERTS)."""
+        if not outcome.partitions:
+            return
+        for number, look in enumerate(self.known):
+            if number not in self.why:
+                newest = max(outcome.partitions.values())
+                outcome.findings.add(compare_burns(recorded, look, self.counted.get(number, []), newest))
+        outcome.findings.unproven += [*self.unproven, *unproven(self.known, self.why)]
 
 
 class _Meter:
@@ -151,6 +176,7 @@ class _Job:
     policies: PolicySet
     log: PolicyLog
     meter: _Meter
+    looks: _Looks
 
     async def run(self, number: int, outcome: Outcome) -> None:
         pieces = Pieces(self.options.folder)
@@ -180,6 +206,8 @@ class _Job:
             self.meter.advance(rows)
         found = await asyncio.to_thread(check.finish, state.tiers.rows(), brought.arrived, spill.find)
         outcome.findings.add(found)
+        for look, counted in check.looks.counted.items():
+            self.looks.counted.setdefault(look, []).extend(counted)
         outcome.partitions[number] = state.now
         outcome.cases += check.cases
         outcome.breached += check.breached
@@ -216,15 +244,24 @@ class _Job:
             state.ledger(),
             state.ids.frame(),
             state.ids.kept_from,
-            lambda keys: state.archived.of(keys)["case_key"],
+            state.archived.of,
         )
         grace = timedelta(0) if self.settings.clock == "event" else None
-        since, why = out_of_reach(live.partition, state, brought, self.policies, self.log)
-        check = Check(
-            head, Terms(state.now, self.policies, grace), self.source.topics, reach=Reach(since), whole=not why
+        since, why = out_of_reach(live.partition, state, brought, self.policies)
+        terms = Terms(state.now, self.policies, grace, spans(state, self.policies, self.log, placed=self.source.placed))
+        looks, beyond = provable(
+            self.looks.known, live.partition, terms, self._lost_before(state, since), last_hole(state)
         )
+        self.looks.why |= beyond
+        check = Check(head, terms, self.source.topics, reach=Reach(since), whole=not why, looks=looks)
         check.findings.unproven += why
         return check
+
+    def _lost_before(self, state: State, since: datetime | None) -> datetime | None:
+        """What is of before cannot be read again, or belongs to cases of which some may be archived; None: all can."""
+        if since is None or state.newest_event is None:
+            return since
+        return max(since, state.newest_event - self.policies.newest.limits.retention)
 
 
 def _part(check: Check, live: Live, spill: Spill, group: range) -> int:

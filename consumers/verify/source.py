@@ -46,6 +46,11 @@ class Source(Protocol):
     @property
     def topics(self) -> Sequence[str]: ...
 
+    @property
+    def placed(self) -> bool:
+        """Whether its events say where they stood in the events topics."""
+        ...
+
     async def expected(self, partitions: Iterable[int]) -> int:
         """About how many records those partitions have."""
         ...
@@ -63,6 +68,7 @@ class FromTopics:
 
     kafka: KafkaSettings
     reader: Reader
+    placed: bool = True
 
     @property
     def topics(self) -> Sequence[str]:
@@ -129,6 +135,7 @@ class _Files:
 
     events: pl.DataFrame  # READ_EVENTS
     topics: Sequence[str] = ("files",)
+    placed: bool = False
 
     async def expected(self, partitions: Iterable[int]) -> int:
         """As `Source`."""

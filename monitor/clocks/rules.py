@@ -75,7 +75,10 @@ class Rules:
             judged = self.policies.at(number)
             rows = np.flatnonzero(version == number)
             part = labels if len(rows) == labels.height else labels.select(pl.all().gather(rows))
-            lines = part.select(judged.line_of(clock).cast(pl.Int64).fill_null(-1).alias(clock) for clock in clocks)
+            # With a column beside it: alone, an expression of literals has a row for each chunk of the frame.
+            lines = part.select(
+                "complaint", *(judged.line_of(clock).cast(pl.Int64).fill_null(-1).alias(clock) for clock in clocks)
+            )
             for clock in clocks:
                 local = lines[clock].to_numpy()
                 chosen[clock][rows] = np.where(local < 0, -1, local + self.first_line[number])

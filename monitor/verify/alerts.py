@@ -1,8 +1,7 @@
 """Alerts on single cases against the verdicts that were recomputed.
 
 A breach alert stands while its clock is breached and runs: that is a function of the events, but for the seconds that a
-judge takes. Burn alerts follow from the cells, which are compared themselves, and from the instants at which the
-judge looked, which nobody can work out again.
+judge takes. For burn alerts see burns.py.
 """
 
 from collections.abc import Mapping

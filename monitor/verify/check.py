@@ -6,14 +6,14 @@ part: cells add up over the parts.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
 from monitor.cells.grains import ALL_TIME, REACH
 from monitor.cells.tiers import TIER_ROWS, Tiers
-from monitor.frames import CELLS
+from monitor.frames import ARCHIVED, CELLS, conform
 from monitor.names import Kind
 from monitor.state import PUBLISHED, add_up, add_up_cells
 from monitor.verify.admission import regrouped, renumbered, unknown_admission
@@ -29,6 +29,7 @@ from monitor.verify.figures import (
 )
 from monitor.verify.findings import Findings
 from monitor.verify.ids import Find, compare_ids
+from monitor.verify.looks import Looks
 from monitor.verify.recompute import CaseRows, Recomputed, Terms, in_the_order_of_the_log, recompute
 
 _KEYS = ("event_key", "content_key")
@@ -46,7 +47,7 @@ class Head:
     ledger: Mapping[str, int]
     ids: pl.DataFrame  # IDS
     ids_from: datetime | None  # those of before are forgotten; None: none are
-    archived: Callable[[pl.Series], pl.Series]  # of case keys those that are archived
+    archived: Callable[[pl.Series], pl.DataFrame]  # ARCHIVED: of case keys those that are
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,19 @@ class Check:
 
     :param topics: that the events come from
     :param whole: every event that was counted can be read again
+    :param looks: of judges, that are to be worked out again
     """
 
-    def __init__(self, head: Head, terms: Terms, topics: Sequence[str], *, reach: Reach, whole: bool) -> None:
+    def __init__(
+        self,
+        head: Head,
+        terms: Terms,
+        topics: Sequence[str],
+        *,
+        reach: Reach,
+        whole: bool,
+        looks: Looks | None = None,
+    ) -> None:
         self._head, self._terms, self._topics, self._reach, self._whole = head, terms, topics, reach, whole
         self._series = head.series
         self._tiers = Tiers.empty()
@@ -73,10 +84,11 @@ class Check:
         self._ids: list[pl.DataFrame] = []
         self._measured: list[pl.DataFrame] = []
         self._answers = 0
-        self._judged_once = False  # measured events, or archived cases, are there
+        self._doubtful: set[int] = set()  # numbers of rules by which something cannot be judged again
         self._ledger: Counter[str] = Counter()
         self._beyond = 0  # live cases some events of which are out of reach
         self.findings = Findings()
+        self.looks = looks or Looks(head.partition, terms, {})
         self.cases = 0
         self.breached: list[pl.DataFrame] = []  # WATCHED: what should stand as alerts
 
@@ -87,13 +99,14 @@ class Check:
         :param events: READ_EVENTS: all that can be read of them, but for what was refused on arrival
         """
         ordered = in_the_order_of_the_log(events, self._counted(live.history, events), self._topics)
-        ours = recompute(ordered, self._series, self._terms)
+        archived = self._archived(live, events)
+        ours = recompute(ordered, self._series, self._terms, archived)
         self._series = ours.series
         beyond = self._out_of_reach(live, events)
         self._add(ours, live, beyond)
+        self.looks.part(ordered, live, beyond, archived, ours)
         unknown = unknown_admission(self._series)
-        archived = self._archived(live, events)
-        left = ours.rows.without(pl.concat([beyond, archived]))
+        left = ours.rows.without(pl.concat([beyond, archived["case_key"]]))
         held, left = (_told_apart(rows, unknown) for rows in (live.without(beyond), left))
         self.cases += live.history["case_key"].n_unique()
         self._beyond += len(beyond)
@@ -126,8 +139,9 @@ class Check:
                 f"partition {partition}: {self._beyond:,} live cases have events that cannot be read again"
             )
         sums, ours = (regrouped(rows, unknown, _SUMS) for rows in (tiers, self._tiers.rows()))
-        # Where all can be read again, other rules than today's can only have judged what is judged once.
-        reach = Reach() if self._whole and not self._judged_once else self._reach
+        reach = self._reach.less(
+            self._terms.spans, self._doubtful, max(head.newest_event or self._terms.now, self._terms.now)
+        )
         compare_cells(sums, ours, self._series, partition, reach, findings)
         measured = add_up(pl.concat(self._measured), ("series", "bin")) if self._measured else head.published.clear()
         if reach.since is None:
@@ -143,7 +157,7 @@ class Check:
             cells += [rows.select(list(CELLS)) for rows in (taken, live.contributions.filter(of_them))]
         self._tiers.add(add_up_cells(pl.concat(cells)))
         self._ids.append(self._within(ours.ids))
-        self._judged_once |= bool(ours.ids.height)
+        self._doubtful |= ours.doubtful
         self._measured.append(ours.measured.select(list(PUBLISHED)))
         self._answers += ours.answers
         self._ledger.update(ours.ledger)
@@ -173,19 +187,19 @@ class Check:
             return live, ours
         return live.filter(pl.col("event_key").is_in(ours["event_key"].implode())), ours
 
-    def _archived(self, live: CaseRows, events: pl.DataFrame) -> pl.Series:
-        """The cases among these events that were archived. Where sums cannot all be proven, theirs cannot be either."""
+    def _archived(self, live: CaseRows, events: pl.DataFrame) -> pl.DataFrame:
+        """ARCHIVED: the cases among these events that are. Where sums cannot all be proven, theirs cannot be either."""
         newest = events.filter(pl.col("kind") != Kind.MEASURED).group_by("case_key").agg(pl.col("time").max())
-        gone = pl.col("case_key").is_in(self._head.archived(newest["case_key"]).implode())
+        told = newest.join(self._head.archived(newest["case_key"]), on="case_key", how="left")
+        gone = pl.col("at").is_not_null()
         if self._head.newest_event is not None:  # of what lies so far back it was forgotten that it is archived
             held = pl.col("case_key").is_in(live.history["case_key"].unique().implode())
             gone |= ~held & (pl.col("time") < self._head.newest_event - REACH)
-        archived = newest.filter(gone)
-        self._judged_once |= bool(archived.height)
+        archived = told.filter(gone)
         last = archived["time"].max()
         if self._reach.since is not None and isinstance(last, datetime):
-            self._reach = replace(self._reach, since=max(self._reach.since, last))
-        return archived["case_key"]
+            self._reach = self._reach.after(last)
+        return conform(archived, ARCHIVED)
 
     def _counters(self, arrived: Arrived) -> dict[str, int]:
         ours = {name: self._ledger[name] for name in ("counted", "duplicate", "conflicting")}

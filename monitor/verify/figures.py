@@ -1,6 +1,6 @@
 """The sums of a partition against their recomputation: cells of every tier, first publications, the ledger, time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,6 +16,7 @@ from monitor.verify import words
 from monitor.verify.cases import bucket_start, cell_words
 from monitor.verify.findings import Difference, Figure, Findings
 from monitor.verify.rows import unlike
+from monitor.verify.spans import UNKNOWN, Spans
 
 # Counters that are a function of the events and of the decisions of arrival. `corrected` and `overflowed` count how
 # often something happened on the way, which nobody can work out again.
@@ -27,6 +28,10 @@ DAMAGED: Final = (
 FOLLOWS: Final = "It follows from what differs in events or cases."
 BOOKS: Final = "An event was lost or counted twice on its way into the state, or the state was damaged."
 
+OUT_OF_REACH: Final = "what they hold beside is out of reach"
+UNRECORDED: Final = "by which rules measured events and archived cases were judged then is not on record"
+FOREIGN: Final = "measured events and archived cases were judged then by rules that this version of sqm cannot apply"
+
 _CELL: Final = ("tier", *(name for name in CELLS if name not in ("n", "total")))
 _FINEST: Final = {name: place for place, name in enumerate((*(tier.name for tier in TIERS), ALL_TIME))}
 
@@ -35,11 +40,24 @@ _FINEST: Final = {name: place for place, name in enumerate((*(tier.name for tier
 class Reach:
     """How far back sums can be recomputed.
 
-    :param since: cells of buckets that begin before it may hold what cannot be read again, or what was judged by other
-        rules, and so may the sums of all time; None: all can be recomputed
+    :param since: cells of buckets that begin before it may hold what cannot be read again, or what was judged by rules
+        that nobody can apply again, and so may the sums of all time; None: all can be recomputed
+    :param why: what they may hold
     """
 
     since: datetime | None = None
+    why: str = OUT_OF_REACH
+
+    def after(self, instant: datetime, why: str | None = None) -> "Reach":
+        """Not further back than that."""
+        return Reach(instant if self.since is None else max(instant, self.since), why or self.why)
+
+    def less(self, spans: Spans, doubtful: Iterable[int], now: datetime) -> "Reach":
+        """Not as far back as what those rules judged, by their numbers."""
+        reach = self
+        for number in sorted(doubtful):
+            reach = reach.after(spans.until(number) or now, UNRECORDED if number == UNKNOWN else FOREIGN)
+        return reach
 
     def proves(self) -> pl.Expr:
         """Over rows with `tier` and `bucket`: whether a difference there is one."""
@@ -61,7 +79,7 @@ def compare_cells(
     if lost := both.height - proven.height:
         findings.unproven.append(
             f"partition {partition}: {lost:,} sums of before {words.value(reach.since)}, and of all time, differ and "
-            "cannot be proven: what they hold beside is out of reach"
+            f"cannot be proven: {reach.why}"
         )
     order = pl.col("tier").replace_strict(_FINEST, default=len(_FINEST), return_dtype=pl.UInt8)
     ordered = proven.sort(order, "bucket", maintain_order=True)

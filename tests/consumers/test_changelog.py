@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from consumers import changelog
 from consumers.changelog import FrameDamaged, Kind, NewerFormat, OlderFormat, Place
+from monitor.engine import step
+from monitor.events import NOTHING
 from monitor.frames import CELLS, HISTORY, IDS, MEASURE, conform
 from monitor.keys import keys_of
 from monitor.names import MEASURES
-from monitor.state import META
+from monitor.policy import default_policy
+from monitor.state import META, State
 
 PLACE = Place("sqm.state", 3, 1017)
 NOW = datetime(2026, 11, 20, 16, 30, tzinfo=UTC)
@@ -114,6 +117,23 @@ def test_a_format_of_before_the_first_release_says_so(monkeypatch: pytest.Monkey
         (_, value), *_ = changelog.encode({"meta": META_ROW}, Kind.DELTA, 1)
     with pytest.raises(OlderFormat, match=r"offset 1017: .* format 1, before the first release; this sqm reads \d"):
         changelog.header(value, PLACE)
+
+
+def test_a_state_of_a_format_that_did_not_record_which_rules_were_in_force_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(changelog, "FORMAT", 3)
+        records = changelog.encode({"meta": META_ROW, "history": EVENT}, Kind.DELTA, 1)
+    state = State()
+    state.apply(read(records))
+    assert (state.history.height, state.in_force.height) == (1, 0)
+    state.apply({"offsets": pl.DataFrame({"topic": ["t"], "next_offset": [7]})})
+    state.apply(step(state, NOTHING, NOW, default_policy()).delta)
+    # What came before is judged by nobody knows what, and that is what the record says.
+    assert state.in_force.select("number", "topic", "from_offset").rows() == [(1, "t", 7)]
+    kept = read(changelog.encode(state.slice(0), Kind.SLICE, 2))["in_force"]
+    assert kept.equals(state.in_force)
 
 
 def test_columns_and_measures_that_were_added_since_are_made_up_for() -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -22,6 +23,7 @@ from consumers.files_read import Source, gather
 from consumers.files_read import read as read_files
 from consumers.judge import Judge
 from consumers.policies import FixedPolicies, publish
+from consumers.replica import Replica
 from consumers.restore import restored
 from consumers.send import outgoing
 from consumers.send import send as publish_files
@@ -45,6 +47,7 @@ from tests.kafka.traffic import (
     lives,
     policies,
     read_so_far,
+    read_topic,
     replicated,
     running,
     send,
@@ -291,6 +294,57 @@ async def test_a_state_that_another_policy_judged_is_not_compared(
         await verified(by_events)
 
 
+OTHER_RULES = POLICY_TEXT.replace("within: 1h", "within: 2h")
+
+
+def finished(settings: Settings, number: int, partition: int) -> tuple[str, int, bytes]:
+    """A measured interaction that took 90 minutes: late within 1 h, in time within 2 h."""
+    when = T0 + timedelta(minutes=number)
+    one = event(f"m-{number}", number, "interaction.measured", when, service="b", priority="P2", response_time_s=5400)
+    return settings.kafka.events_topics[0], partition, json.dumps(one).encode()
+
+
+async def to_partitions(settings: Settings, records: Sequence[tuple[str, int, bytes]]) -> None:
+    client = await started(producer(settings.kafka))
+    for topic, partition, value in records:
+        await client.send_and_wait(topic, value, json.loads(value)["subject"].encode(), partition=partition)
+    await client.close()
+
+
+async def test_after_the_rules_changed_what_was_judged_once_is_proven_by_those_of_its_day(by_events: Settings) -> None:
+    await begun(by_events)
+    sent = lives(60)
+    await send(by_events, sent)
+    async with replicated(by_events) as replica:
+        for number, rules in enumerate((policies(), load_policy([("other.yaml", OTHER_RULES)])), start=1):
+            await publish(by_events.kafka, rules)
+            await to_partitions(by_events, [finished(by_events, 10 * number + p, p) for p in range(PARTITIONS)])
+            expected = len(sent) + PARTITIONS * number
+            async with working(by_events, rules):
+                await until(lambda expected=expected: consumed(replica) == expected)  # type: ignore[misc]
+        async with working(by_events, rules) as worker:
+            await send_ends(by_events, PARTITIONS)
+            await until(lambda: at_end(replica, PARTITIONS), what=lambda: worker.health)
+    assert [state.in_force["number"].max() for state in replica.states.values()] == [2, 2]
+    outcome = await verified(by_events)
+    assert outcome.findings.equal, outcome.findings.first
+    assert outcome.findings.unproven == []
+    # what the first rules judged is not taken on trust
+    partition, state = await busiest(by_events)
+    late = pl.col("measure") == "first_response.breached"
+    row = state.tiers.rows().filter(pl.col("tier") == "15m", late, pl.col("bucket") == int(T0.timestamp()) // 10)
+    assert row["n"].sum() > 0
+    await tampered(by_events, partition, {"cells": row.drop("tier").with_columns(n=pl.lit(1, pl.Int64))})
+    found = first(await verified(by_events))
+    assert found.figure == Figure.CELL
+    assert "first response breached, bucket of 2026-03-02T09:00:00Z, service b" in found.subject
+
+
+def consumed(replica: Replica) -> int:
+    """How many records the states have read."""
+    return sum(sum(state.offsets.values()) for state in replica.states.values())
+
+
 async def test_the_files_that_were_sent_stand_in_for_a_topic_that_is_gone(by_events: Settings, tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     lines = [value for _, value in lives(80)]
@@ -379,3 +433,71 @@ async def test_an_alert_that_vanished_from_the_record_is_named(by_events: Settin
         "the breach alert of answers, case waits, first response: live no alert, recomputed breached and running"
     )
     assert found.cause == "No judge runs, it is behind, or its record was damaged."
+
+
+BURNS = """
+policy: burns
+labels: [service]
+targets:
+  - {clock: first_response, within: 1m}
+slas:
+  - {id: answers, measure: first_response, by: [service], goal: 90%, period: 7d, min_events: 5}
+"""
+
+
+def interactions(first_one: int, when: datetime, seconds: float, many: int) -> list[tuple[bytes, bytes]]:
+    return [
+        (
+            b"m",
+            json.dumps(event(f"m-{n}", n, "interaction.measured", when, service="a", response_time_s=seconds)).encode(),
+        )
+        for n in range(first_one, first_one + many)
+    ]
+
+
+async def test_a_burn_alert_is_proven_by_what_its_judge_saw_and_named_where_its_record_was_changed(
+    by_events: Settings,
+) -> None:
+    live = by_events.model_copy(update={"clock": "wall"})
+    rules = load_policy([("policy.yaml", BURNS)])
+    await topics.ensure(live.kafka)
+    await publish(live.kafka, rules)
+    now = datetime.now(UTC)
+
+    def states() -> set[str]:
+        return set(replica.alerts["state"])
+
+    async with replicated(live) as replica, working(live, rules):
+        judge = Judge(live, replica, FixedPolicies(rules))
+        async with running(judge.run()):
+            await send(live, interactions(0, now, 600, 20))
+            await until(lambda: states() == {"firing"})
+            # Of before, and come later: the figures of then are others today.
+            await send(live, interactions(100, now - timedelta(minutes=1), 1, 500))
+            await until(lambda: states() == {"resolved"})
+            outcome = await verified(live)
+    assert outcome.findings.equal, outcome.findings.first
+    assert outcome.findings.unproven == []
+    fired = len(replica.alerts)
+    assert outcome.findings.compared[Figure.ALERT] >= 2 * fired
+
+    record = await alert_records(live)
+    identity, value = next(iter(record.items()))
+    ground = value["grounds"][0]
+    ground["values"]["bad"] -= 1
+    client = await started(producer(live.kafka))
+    where = live.kafka.topic(Topic.ALERTS)
+    await client.send_and_wait(where, json.dumps(value).encode(), identity, partition=0)
+    await client.close()
+    outcome = await verified(live)
+    found = first(outcome)
+    assert outcome.findings.differing == {Figure.ALERT: 1}
+    assert found.subject.startswith(f"the burn alert of answers, service a ({value['severity']}), firing at ")
+    assert found.live == f"burning ({ground['values']['bad']} bad of 20 over {ground['values']['long']})"
+    assert found.recomputed == f"burning (20 bad of 20 over {ground['values']['long']})"
+
+
+async def alert_records(settings: Settings) -> dict[bytes, dict[str, Any]]:
+    """What stands in the alerts topic, by id."""
+    records = await read_topic(settings, settings.kafka.topic(Topic.ALERTS), 1)
+    return {record.key: json.loads(record.value) for record in records if record.value}

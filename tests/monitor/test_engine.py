@@ -265,3 +265,14 @@ def test_response_times_of_the_first_publication_are_never_taken_back(policies: 
     state, _ = fold([[opened], [event("c", "responded", 60, "b")], [event("c", "responded", 5, "a")]], policies)
     assert state.published["n"].to_list() == [1]
     assert state.published["total"].to_list() == [3_600_000]
+
+
+def test_targets_without_conditions_judge_a_batch_that_came_in_several_chunks() -> None:
+    plain = load([("plain.yaml", "policy: plain\ntargets:\n  - {clock: first_response, within: 1h}")])
+    chunks = [
+        read([event("m", "measured", n, f"m-{n}", response_time_s=4) for n in range(begin, begin + 100)], begin)
+        for begin in (0, 100)
+    ]
+    together = Read(pl.concat([chunk.events for chunk in chunks], rechunk=False), chunks[0].refused, 200)
+    made = step(State(), together, END, plain, grace=NO_GRACE).delta["cells"]
+    assert made.filter(pl.col("measure") == "first_response.met")["n"].sum() == 200

@@ -17,7 +17,20 @@ from monitor.names import Kind
 from monitor.policy import PolicySet, load
 from monitor.rows import part_of
 from monitor.state import STATE_VERDICTS, State
-from monitor.verify import Arrived, CaseRows, Check, Figure, Findings, Head, Reach, Terms
+from monitor.verify import (
+    Arrived,
+    CaseRows,
+    Check,
+    Figure,
+    Findings,
+    Head,
+    Look,
+    Reach,
+    Spans,
+    Terms,
+    compare_burns,
+    provable,
+)
 from tests.monitor.test_engine import END, NO_GRACE, POLICY, START, Event, arrivals, event, fold, read
 
 PARTS = 2
@@ -35,11 +48,18 @@ def verified(
     *,
     reach: Reach | None = None,
     late: Sequence[int] = (),
+    before: Sequence[PolicySet] = (),
+    without: Sequence[int] = (),
+    looks: Sequence[Look] = (),
+    recorded: pl.DataFrame | None = None,
 ) -> Findings:
     """Hold a state against events that stand in the order of the log.
 
     :param reach: from when on sums can be proven, where events are out of reach
     :param late: offsets of events that were refused as too late
+    :param before: policies that were in force before these
+    :param without: numbers of rules that cannot be applied again
+    :param looks: of judges; what became of alerts is `recorded` (ALERTS)
     """
     arrived = read(list(sent))
     events = arrived.events.filter(pl.col("kind") != Kind.ADVANCED, ~pl.col("offset").is_in(list(late)))
@@ -51,9 +71,13 @@ def verified(
         state.ledger(),
         state.ids.frame(),
         state.ids.kept_from,
-        lambda keys: state.archived.of(keys)["case_key"],
+        state.archived.of,
     )
-    check = Check(head, Terms(state.now or END, policies, NO_GRACE), ["t"], reach=reach or Reach(), whole=reach is None)
+    sets = {number: rules for number, rules in enumerate([*before, policies], start=1) if number not in without}
+    spans = Spans(state.in_force, sets)
+    terms = Terms(state.now or END, policies, NO_GRACE, spans)
+    seen, beyond = provable(looks, 0, terms, reach and reach.since, None)
+    check = Check(head, terms, ["t"], reach=reach or Reach(), whole=reach is None, looks=seen)
     for number in range(PARTS):
         names = ("history", "contributions", "wakes")
         tables = {name: getattr(state, name).part(number, PARTS) for name in names}
@@ -62,7 +86,14 @@ def verified(
     refused = Counter(arrived.refused["reason"].to_list() + ["late"] * len(late))
     newest = arrived.events["time"].max()
     told = Arrived(arrived.read, refused, newest if isinstance(newest, datetime) else None)
-    return check.finish(state.tiers.rows(), told, lambda keys: events.filter(pl.col("event_key").is_in(keys.implode())))
+    found = check.finish(
+        state.tiers.rows(), told, lambda keys: events.filter(pl.col("event_key").is_in(keys.implode()))
+    )
+    for number, look in enumerate(looks):
+        if number not in beyond and recorded is not None:
+            found.add(compare_burns(recorded, look, seen.counted.get(number, []), terms.now))
+    found.unproven += beyond.values()
+    return found
 
 
 @given(arrivals())
