@@ -76,7 +76,7 @@ def verified(
     sets = {number: rules for number, rules in enumerate([*before, policies], start=1) if number not in without}
     spans = Spans(state.in_force, sets)
     terms = Terms(state.now or END, policies, NO_GRACE, spans)
-    seen, beyond = provable(looks, 0, terms, reach and reach.since, None)
+    seen, beyond = provable(looks, 0, terms, reach.since if reach else None, None)
     check = Check(head, terms, ["t"], reach=reach or Reach(), whole=reach is None, looks=seen)
     for number in range(PARTS):
         names = ("history", "contributions", "wakes")
