@@ -208,73 +208,50 @@ TestMovingWindows = MovingWindows.TestCase
 TestMovingWindows.settings = settings(max_examples=40, stateful_step_count=25)
 
 
-class PackedTiers(RuleBasedStateMachine):
-    """Tiers whose old pages are packed at once hold and answer what those do that never pack anything.
+AROUND_THE_BORDER = st.lists(st.tuples(st.sampled_from([0, 7, 8, 9, 10, 29]), a_row(200)), min_size=1, max_size=20)
+THEN = st.sampled_from(["nothing", "taken back", "read", "restored", "a day later", "a year later"])
 
-    Most rows come for the days around the border of what is packed, corrections of what was packed among them.
-    """
 
-    @initialize(left_plain=st.sampled_from([0, 200, 1000]))
-    def begin(self, left_plain: int) -> None:
-        self.now = NOW
-        self.left_plain = left_plain
-        self.packing, self.plain = Tiers(left_plain), Tiers(left_plain=2**63)
-        self.came: list[Row] = []
-        for tiers in (self.packing, self.plain):
-            tiers.evict(self.now)
-
-    @rule(rows=st.lists(a_row(300_000), max_size=20))
-    def add(self, rows: list[Row]) -> None:
-        self.came += rows
-        for tiers in (self.packing, self.plain):
+@settings(max_examples=60)
+@given(st.sampled_from([0, 200, 1000]), st.lists(st.tuples(AROUND_THE_BORDER, THEN), min_size=1, max_size=8))
+def test_tiers_that_pack_old_pages_hold_and_answer_what_those_do_that_never_do(
+    left_plain: int, chunks: list[tuple[list[tuple[int, Row]], str]]
+) -> None:
+    now = NOW
+    packing, plain = Tiers(left_plain), Tiers(left_plain=2**63)
+    for tiers in (packing, plain):
+        tiers.add(cells([(NEWEST, 0, "case.opened", None, 1, 0)]))
+    for rows_of_days, then in chunks:
+        rows = [(row[0] and row[0] - days * 8640, *row[1:]) for days, row in rows_of_days]
+        now += {"a day later": timedelta(days=1), "a year later": timedelta(days=380)}.get(then, timedelta())
+        back = [(*row[:4], -row[4], -row[5]) for row in rows[::2]] if then == "taken back" else []
+        for tiers in (packing, plain):
+            tiers.evict(now)
             tiers.add(cells(rows))
-
-    @rule(data=st.data())
-    def take_back(self, data: st.DataObject) -> None:
-        if self.came:
-            taken = data.draw(st.lists(st.sampled_from(range(len(self.came))), unique=True, max_size=10))
-            back = [(*self.came[at][:4], -self.came[at][4], -self.came[at][5]) for at in taken]
-            for tiers in (self.packing, self.plain):
-                tiers.add(cells(back))
-
-    @rule(days=st.sampled_from([0.01, 1, 3, 9, 380]))
-    def pass_time(self, days: float) -> None:
-        self.now += timedelta(days=days)
-        for tiers in (self.packing, self.plain):
-            tiers.evict(self.now)
-
-    @rule(length=st.sampled_from([timedelta(days=days) for days in (3, 10, 30, 400)]))
-    def move(self, length: timedelta) -> None:
-        moved = [
-            tiers.moving("no bins", self.now - length, self.now, "15m", _without_bins)
-            for tiers in (self.packing, self.plain)
-        ]
-        assert moved[0].equals(moved[1])
-
-    @rule()
-    def hold_the_same(self) -> None:
-        for part, of in ((0, 1), (1, 3), (2, 16), (3, 16)):
-            packed, plain = (tiers.rows(part, of).sort(pl.all()) for tiers in (self.packing, self.plain))
-            assert packed.equals(plain)
-
-    @rule()
-    def restore(self) -> None:
-        anew = Tiers(self.left_plain)
-        for cut in range(CUTS):
-            anew.add_packed(self.packing.packed(cut))
-            anew.add_rows(self.packing.rows(cut, CUTS, packed=False))
-        anew.evict(self.now)
-        self.packing = anew
-
-    @invariant()
-    def windows_agree(self) -> None:
-        for length in (timedelta(days=1), timedelta(days=12)):
-            packed, plain = (tiers.window(self.now - length, self.now) for tiers in (self.packing, self.plain))
-            assert packed.cells.equals(plain.cells)
+            tiers.add(cells(back))
+        if then == "read":
+            assert moved(packing, now) == moved(plain, now)
+        if then == "restored":
+            packing = made_anew(packing, left_plain, now)
+        for part, of in ((0, 1), (1, 3), (0, CUTS), (3, CUTS)):
+            assert packing.rows(part, of).sort(pl.all()).equals(plain.rows(part, of).sort(pl.all()))
+    assert moved(packing, now) == moved(plain, now)
 
 
-TestPackedTiers = PackedTiers.TestCase
-TestPackedTiers.settings = settings(max_examples=20, stateful_step_count=15)
+def moved(tiers: Tiers, now: datetime) -> list[Any]:
+    lengths = [timedelta(days=days) for days in (3, 9, 12, 400)]
+    moving = [tiers.moving("no bins", now - length, now, "15m", _without_bins).rows() for length in lengths]
+    return [*moving, *(found(tiers.window(now - length, now).cells) for length in lengths)]
+
+
+def made_anew(tiers: Tiers, left_plain: int, now: datetime) -> Tiers:
+    """As a snapshot does it."""
+    anew = Tiers(left_plain)
+    for cut in range(CUTS):
+        anew.add_packed(tiers.packed(cut))
+        anew.add_rows(tiers.rows(cut, CUTS, packed=False))
+    anew.evict(now)
+    return anew
 
 
 @given(st.lists(a_row(10).map(lambda row: row[1:]), max_size=30))
