@@ -222,7 +222,7 @@ def test_tiers_that_pack_old_pages_hold_and_answer_what_those_do_that_never_do(
     for tiers in (packing, plain):
         tiers.add(cells([(NEWEST, 0, "case.opened", None, 1, 0)]))
     for rows_of_days, then in chunks:
-        rows = [(bucket and bucket - days * 8640, *rest) for days, (bucket, *rest) in rows_of_days]
+        rows = [(row[0] and row[0] - days * 8640, *row[1:]) for days, row in rows_of_days]
         now += {"a day later": timedelta(days=1), "a year later": timedelta(days=380)}.get(then, timedelta())
         back = [(*row[:4], -row[4], -row[5]) for row in rows[::2]] if then == "taken back" else []
         for tiers in (packing, plain):
