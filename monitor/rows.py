@@ -237,6 +237,14 @@ class Rows:
         wanted = {name: self.columns[name] for name in columns or self.columns}
         return together([chunk.part(number, of, list(wanted)) for chunk in self._chunks], wanted)
 
+    def blocks(self, number: int, of: int) -> pl.DataFrame:
+        """What is sealed of such a part, as it lies (SEALED), for `put`."""
+        return self._sealed.blocks(number, of)
+
+    def put(self, blocks: pl.DataFrame) -> None:
+        """Add what `blocks` gave."""
+        self._sealed.put(blocks)
+
     def to_seal(self, keys: pl.Series) -> "ToSeal":
         """All rows of those keys, compressed, for `seal`; until then the table must not change, but can be read.
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from monitor.frames import Columns, earliest, together, used
+from monitor.frames import INSTANT, KEY, Columns, earliest, empty, together, used
 from monitor.keyed import Ints, Keyed, Lows, Part, low_half
 
 BLOCK_KEYS: Final = 170  # more would take a little less space, and longer to find one in
@@ -50,6 +50,16 @@ def pack(rows: pl.DataFrame, key: str, order: pl.Series) -> Packed:
     starts = ends - many - np.repeat(begins, counts)
     blocks = [_packed(part) for part in parts]
     return Packed(blocks, counts, keys, many.astype(np.uint32), starts.astype(np.uint32), oldest)
+
+
+# A block as it lies, with the keys that are left in it, how many rows each has and where these begin.
+SEALED: Final[Columns] = {
+    "block": pl.Binary(),
+    "oldest": INSTANT,
+    "keys": pl.List(KEY),
+    "rows": pl.List(pl.UInt32()),
+    "starts": pl.List(pl.UInt32()),
+}
 
 
 class Sealed:
@@ -109,6 +119,29 @@ class Sealed:
             old = [block for block, oldest in self._oldest.items() if oldest is not None and oldest < before]
             parts = (part.at(np.isin(part.columns[0], old)) for part in parts)
         return self._rows(parts)
+
+    def blocks(self, number: int, of: int) -> pl.DataFrame:
+        """The blocks of a part of all keys, for `put` (SEALED): nothing is unpacked. See `Rows.part`."""
+        parts = (_left_in(part.at(part.between(number, of))) for part in self._index.parts)
+        index = [
+            pl.DataFrame(dict(zip(("number", "rows", "starts"), part.columns, strict=True), keys=part.keys.keys()))
+            for part in parts
+            if part.height
+        ]
+        if not index:
+            return empty(SEALED)
+        lists = pl.concat(index).group_by("number").agg(pl.all())
+        numbers = lists["number"].to_list()
+        block = pl.Series([self._blocks[number] for number in numbers], dtype=pl.Binary)
+        oldest = pl.Series([self._oldest[number] for number in numbers], dtype=INSTANT)
+        return lists.with_columns(block=block, oldest=oldest).select(list(SEALED))
+
+    def put(self, blocks: pl.DataFrame) -> None:
+        """Take over what `blocks` gave."""
+        keys, rows, starts = (blocks[name].explode() for name in ("keys", "rows", "starts"))
+        counts = blocks["keys"].list.len().to_numpy().astype(np.int64)
+        oldest = blocks["oldest"].to_list()
+        self.add(Packed(blocks["block"].to_list(), counts, keys, rows.to_numpy(), starts.to_numpy(), oldest))
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """All rows, a few blocks at a time."""

@@ -42,6 +42,7 @@ from monitor.ids import Ids
 from monitor.in_force import IN_FORCE, resumed
 from monitor.names import LABELS
 from monitor.rows import Rows, part_of
+from monitor.sealed import SEALED
 
 SEMANTICS: Final = 2  # raised whenever any verdict or contribution could change
 SLICES: Final = 16  # a power of two
@@ -149,10 +150,17 @@ TABLES: Final[dict[str, Table]] = {
     "marks": Table(MARKS),
     "in_force": Table(IN_FORCE),
 }
-# A snapshot holds cells by tier: in rows, and where they lie packed as they are.
+# A snapshot holds cells by tier, in rows; what lies packed or sealed it holds as it lies.
 TIER_CELLS: Final = "tiers"
 PACKED_CELLS: Final = "packed"
-OF_SNAPSHOTS: Final[dict[str, Columns]] = {TIER_CELLS: TIER_ROWS, PACKED_CELLS: PACKED}
+SEALED_HISTORY: Final = "sealed_history"
+SEALED_CONTRIBUTIONS: Final = "sealed_contributions"
+OF_SNAPSHOTS: Final[dict[str, Columns]] = {
+    TIER_CELLS: TIER_ROWS,
+    PACKED_CELLS: PACKED,
+    SEALED_HISTORY: SEALED,
+    SEALED_CONTRIBUTIONS: SEALED,
+}
 assert SLICES == CUTS
 
 
@@ -285,20 +293,23 @@ class State:
         "in_force": _apply_in_force,
         TIER_CELLS: lambda state, rows: state.tiers.add_rows(rows),
         PACKED_CELLS: lambda state, rows: state.tiers.add_packed(rows),
+        SEALED_HISTORY: lambda state, rows: state.history.put(rows),
+        SEALED_CONTRIBUTIONS: lambda state, rows: state.contributions.put(rows),
     }
 
     # --- snapshots ---
     def slice(self, number: int) -> Delta:
         """The rows of one slice: a delta that makes them from nothing."""
-        keyed: dict[str, Rows | Ids] = {
-            "history": self.history,
-            "verdicts": self._verdicts,
-            "contributions": self.contributions,
-            "wakes": self.wakes,
-            "ids": self.ids,
-            "archived": self.archived,
+        parts: Delta = {
+            "history": self.history.unsealed(number, SLICES),
+            SEALED_HISTORY: self.history.blocks(number, SLICES),
+            "verdicts": self._verdicts.part(number, SLICES),
+            "contributions": self.contributions.unsealed(number, SLICES),
+            SEALED_CONTRIBUTIONS: self.contributions.blocks(number, SLICES),
+            "wakes": self.wakes.part(number, SLICES),
+            "ids": self.ids.part(number, SLICES),
+            "archived": self.archived.part(number, SLICES),
         }
-        parts: Delta = {name: rows.part(number, SLICES) for name, rows in keyed.items()}
         parts[TIER_CELLS] = self.tiers.rows(number, SLICES, packed=False)
         parts[PACKED_CELLS] = self.tiers.packed(number)
         if number == 0:
