@@ -92,7 +92,7 @@ async def _slow(proxy: Proxy, here: Scene) -> None:
 
 async def _thin(proxy: Proxy, here: Scene) -> None:
     """10 KB a second on each connection. Not on top of a backlog: fetching some of it would take longer than an answer
-    may, and be begun again for ever. Where so much is sent that the first answer is as large, it only has to be outlived.
+    may, and be begun again for ever. Where so much is sent that the first answer is as large, it has to be outlived.
     """
     await here.caught_up()
     proxy.bytes_per_second = 10_000
