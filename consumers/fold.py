@@ -14,6 +14,7 @@ from consumers.changelog import Kind
 from consumers.committer import Checkpoint
 from consumers.decode import decode
 from consumers.health import PartitionHealth
+from consumers.kept import Kept
 from consumers.settings import Settings
 from consumers.snapshots import Snapshots
 from consumers.state_log import StateLog, reading_table
@@ -34,7 +35,7 @@ class Chunk:
     """Some records of a topic, decoded."""
 
     topic: str
-    records: Sequence[Record]
+    records: Kept
     position: int  # the offset after them
     read: Read
     newest_event: datetime | None
@@ -53,7 +54,7 @@ def chunk(
     read = decode(records, at=where, future_after=future_after)
     return Chunk(
         topic=where.topic,
-        records=records,
+        records=Kept.of(records),
         position=position,
         read=read,
         newest_event=_newest(read.events, advancing),
@@ -71,7 +72,7 @@ def _newest(events: pl.DataFrame, advancing: bool) -> datetime | None:
 
 def together(chunks: Sequence[Chunk]) -> Read:
     """The events of several chunks, in their order."""
-    reads = [c.read for c in chunks if c.records]
+    reads = [c.read for c in chunks if len(c.records)]
     if len(reads) < 2:
         return reads[0] if reads else NOTHING
     return Read(
@@ -126,7 +127,7 @@ class Folder:
             frames = self._frames(delta, newest_events)
         with self.health.timed("outputs"):
             refused = pl.concat([read.refused, late])
-            records = ((c.topic, record) for c in chunks for record in c.records)
+            kept = ((c.topic, c.records) for c in chunks)
             if self.settings.verdicts == "all":
                 measured = outputs.of_measured(read.events, delta, policies, now)
                 changes = pl.concat([changes, measured])
@@ -135,7 +136,7 @@ class Folder:
                 offsets=positions,
                 records=sum(len(c.records) for c in chunks),
                 verdicts=self._verdicts(changes, policies, now),
-                rejected=outputs.rejected(refused, outputs.records_at(refused, records)),
+                rejected=outputs.rejected(refused, outputs.records_at(refused, kept)),
             )
 
     def _frames(self, delta: Delta, newest_events: Mapping[str, datetime]) -> list[tuple[bytes, bytes | None]]:

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
+from consumers.kept import Kept, Original
 from monitor import clocks
 from monitor.frames import CHANGES, VERDICTS, conform, empty
 from monitor.names import LABELS, Change, Kind, Outcome
@@ -94,7 +95,7 @@ def of_measured(events: pl.DataFrame, delta: Delta, policies: PolicySet, now: da
     return conform(decided.with_columns(change=pl.col("outcome").cast(pl.String)), CHANGES)
 
 
-def rejected(refused: pl.DataFrame, records: Mapping[tuple[str, int], Any]) -> list[Message]:
+def rejected(refused: pl.DataFrame, records: Mapping[tuple[str, int], Original]) -> list[Message]:
     """Refused events with their original key and value, and why in the headers.
 
     :param refused: REFUSED
@@ -145,12 +146,11 @@ def _short(content: bytes | None) -> bytes:
     return (content or b"")[:MOST_HEADER_BYTES]
 
 
-def records_at(refused: pl.DataFrame, records: Iterable[tuple[str, Any]]) -> dict[tuple[str, int], Any]:
+def records_at(refused: pl.DataFrame, kept: Iterable[tuple[str, Kept]]) -> dict[tuple[str, int], Original]:
     """The records that refused events came in, by topic and offset.
 
-    :param records: with their topics
+    :param kept: with their topics
     """
-    if refused.height == 0:
-        return {}
     wanted = set(refused.select("topic", "offset").iter_rows())
-    return {(topic, record.offset): record for topic, record in records if (topic, record.offset) in wanted}
+    found = ((at, records.at(at[1])) for topic, records in kept for at in wanted if at[0] == topic)
+    return {at: record for at, record in found if record is not None}

@@ -313,7 +313,7 @@ class Partition:
         ripe = now is not None and state.next_wake is not None and state.next_wake < now
         new_rules = outdated(state, policies) is not None
         moved = now != state.now or any(state.offsets.get(topic) != at for topic, at in positions.items())
-        if not (any(c.records for c in chunks) or ripe or new_rules or (moved and beat)):
+        if not (any(len(c.records) for c in chunks) or ripe or new_rules or (moved and beat)):
             return None
         checkpoint: Checkpoint = await self._shared.in_thread(
             folder.fold, chunks, now, time.newest_events, positions, policies

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from aiokafka import ConsumerRecord
 
 from api.rejected import Rejected
+from consumers.kept import Kept
 from consumers.outputs import records_at, rejected
-from tests.api.world import NOON, Record, event, read
+from tests.api.world import NOON, event, read
 
 
 def record(offset: int, headers: list[tuple[str, bytes]], partition: int = 0, second: int = 0) -> ConsumerRecord:
@@ -21,14 +23,9 @@ def refused() -> list[ConsumerRecord]:
     """What a worker writes of a broken record and of an event with a wrong time."""
     wrong = event("INC-1", "opened", NOON) | {"time": "2026-11-20 12:00"}
     found = read([b"{", wrong], partition=3, first=7).refused
-    originals = [("sqm.events", Record("sqm.events", 3, n, value, [])) for n, value in ((7, b"{"), (8, b"{}"))]
-    keyed = {at: KeyedRecord(original) for at, original in records_at(found, originals).items()}
-    return [record(i, message.headers, second=i) for i, message in enumerate(rejected(found, keyed))]
-
-
-class KeyedRecord:
-    def __init__(self, original: Record) -> None:
-        self.key, self.value, self.headers = b"INC-1", original.value, original.headers
+    kept = Kept(np.array([7, 8]), [b"INC-1", b"INC-1"], [b"{", b"{}"], None)
+    messages = rejected(found, records_at(found, [("sqm.events", kept)]))
+    return [record(i, message.headers, second=i) for i, message in enumerate(messages)]
 
 
 def test_what_a_worker_writes_is_read_back(refused: list[ConsumerRecord]) -> None:
