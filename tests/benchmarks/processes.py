@@ -8,6 +8,7 @@ from tempfile import TemporaryFile
 from threading import Thread
 from typing import IO, Any, Final
 
+LAST: Final = "peak_mb"  # what is told with the last words
 PATIENCE: Final = 600.0  # seconds without a word
 
 
@@ -78,7 +79,9 @@ class Processes:
                 continue
             if not line:
                 raise SystemExit(f"a contestant failed:\n{self._all[number].errors()}")
-            yield number, json.loads(line)
+            told = json.loads(line)
+            self._all[number].ended |= LAST in told  # it may be gone before another has said as much
+            yield number, told
 
     def kill(self, number: int) -> None:
         """With -9."""
@@ -90,7 +93,7 @@ class Processes:
             process.ask_to_end()
         found: dict[int, dict[str, Any]] = {}
         for number, line in self.lines():
-            if "peak_mb" in line:
+            if LAST in line:
                 found[number] = line
             if len(found) == len(self._all):
                 break
