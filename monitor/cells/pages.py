@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from monitor.cells.grains import TIERS, Tier
-from monitor.cells.sums import KEYED, SERIES_SHIFT
+from monitor.cells.sums import KEYED, SERIES_SHIFT, added_up
 from monitor.frames import BUCKET, Columns
 
 ROWS: Final[Columns] = {"bucket": BUCKET, **KEYED}
@@ -111,7 +111,7 @@ class Page:
 
     def _settle(self) -> None:
         if self._waiting:
-            self._rows = _added_up(pl.concat([self._rows, *self._waiting]))
+            self._rows = added_up(pl.concat([self._rows, *self._waiting]))
             self._waiting, self._waiting_height = [], 0
 
     def _rows_of(self, parts: Sequence["_Columns"]) -> pl.DataFrame:
@@ -218,14 +218,8 @@ def _series(key: Numbers) -> Numbers:
     return (key & _KEY_BITS) >> SERIES_SHIFT
 
 
-def _added_up(rows: pl.DataFrame) -> pl.DataFrame:
-    """KEYED, sorted by key."""
-    summed = rows.group_by("key").agg(pl.col("n", "total").sum())
-    return summed.filter((pl.col("n") != 0) | (pl.col("total") != 0)).sort("key")
-
-
 def _summed(parts: Iterable[_Columns]) -> _Columns:
-    return _Columns.of(_added_up(pl.concat(pl.DataFrame(part._asdict()) for part in parts)))
+    return _Columns.of(added_up(pl.concat(pl.DataFrame(part._asdict()) for part in parts)))
 
 
 def _packed(rows: _Columns) -> bytes:

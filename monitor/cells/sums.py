@@ -63,6 +63,21 @@ def unpacked(rows: pl.DataFrame) -> pl.DataFrame:
 UNPACKED = {name: CELLS[name] for name in ("series", "measure", "bin", "n", "total")}
 
 
+def added_up(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same rows once a key, sorted by it, and none that adds up to nothing.
+
+    :param rows: KEYED, but for the order
+    """
+    # Sorting one integer takes a half to a quarter of the time of grouping by it.
+    key = rows["key"].to_numpy()
+    order = np.argsort(key)
+    key = key[order]
+    heads = np.flatnonzero(np.diff(key, prepend=key[:1] - 1))
+    n, total = (np.add.reduceat(rows[name].to_numpy()[order], heads) if len(heads) else key for name in ("n", "total"))
+    some = (n != 0) | (total != 0)
+    return pl.DataFrame({"key": key[heads[some]], "n": n[some], "total": total[some]})
+
+
 class Sums:
     """`n` and `total` by key, held as sorted arrays: adding d rows to k costs d·log k, unless keys are new.
 
@@ -97,7 +112,7 @@ class Sums:
     def _settle(self) -> None:
         if not self._waiting:
             return
-        rows = pl.concat(self._waiting).group_by("key").agg(pl.col("n", "total").sum()).sort("key")
+        rows = added_up(pl.concat(self._waiting))
         self._waiting, self._waiting_height = [], 0
         keys, n, total = (rows[name].to_numpy() for name in ("key", "n", "total"))
         places = np.searchsorted(self._keys, keys)
@@ -105,7 +120,7 @@ class Sums:
         known = self._keys[inside] == keys if self._keys.size else np.zeros(keys.size, dtype=bool)
         self._n[places[known]] += n[known]
         self._total[places[known]] += total[known]
-        new = ~known & ((n != 0) | (total != 0))
+        new = ~known
         if new.any():
             self._keys = np.insert(self._keys, places[new], keys[new])
             self._n = np.insert(self._n, places[new], n[new])

@@ -12,7 +12,7 @@ from consumers.changelog import Kind, Place
 from consumers.state_log import StateLog
 from monitor.cells.grains import TIERS
 from monitor.frames import CELLS, conform
-from monitor.state import META, OF_SNAPSHOTS, PACKED_CELLS, SLICES, TIER_CELLS, Delta, State
+from monitor.state import META, PACKED_CELLS, SLICES, TIER_CELLS, Delta, State
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NEWEST = int(NOW.timestamp()) // 10
@@ -96,7 +96,7 @@ def same(left: State, right: State, now: datetime = NOW) -> bool:
 
 def test_old_days_are_written_packed_and_new_ones_in_rows(lived: State) -> None:
     slices = as_it_is(lived)
-    assert all(set(OF_SNAPSHOTS) <= set(tables) for tables in slices)
+    assert all({TIER_CELLS, PACKED_CELLS} <= set(tables) for tables in slices)
     packed = pl.concat(tables[PACKED_CELLS] for tables in slices)
     rows = pl.concat(tables[TIER_CELLS] for tables in slices).filter(pl.col("tier") == "15m")
     every = held(lived).filter(pl.col("tier") == "15m")
