@@ -47,8 +47,7 @@ HALT: Final = "halt"
 HALT_COLUMNS: Final[Columns] = {"detail": pl.String()}
 
 _COLUMNS: Final[Mapping[str, Columns]] = {
-    **{name: table.columns for name, table in TABLES.items()},
-    **OF_SNAPSHOTS,
+    **{name: table.columns for name, table in {**TABLES, **OF_SNAPSHOTS}.items()},
     READING: READING_COLUMNS,
     HALT: HALT_COLUMNS,
 }

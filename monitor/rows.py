@@ -277,6 +277,6 @@ class ToSeal(NamedTuple):
     packed: Packed
 
 
-def part_of(key: str, of: int) -> pl.Expr:
+def part_of(key: pl.Expr, of: int) -> pl.Expr:
     """In which of so many parts a key lies: told by the upper bits of its lower half."""
-    return (pl.col(key).cast(pl.UInt64, wrap_numerical=True) // (2**64 // of)).cast(pl.Int32)
+    return (key.cast(pl.UInt64, wrap_numerical=True) // (2**64 // of)).cast(pl.Int32)

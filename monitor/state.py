@@ -125,8 +125,10 @@ class Table:
     def slice_of(self) -> pl.Expr:
         if self.key is None:
             return pl.lit(0, dtype=pl.Int32)
+        if self.columns[self.key] == pl.List(KEY):  # which lie in one slice
+            return part_of(pl.col(self.key).list.first(), SLICES)
         if self.columns[self.key] == KEY:
-            return part_of(self.key, SLICES)
+            return part_of(pl.col(self.key), SLICES)
         return (pl.col(self.key) % SLICES).cast(pl.Int32)
 
 
@@ -152,11 +154,11 @@ TIER_CELLS: Final = "tiers"
 PACKED_CELLS: Final = "packed"
 SEALED_HISTORY: Final = "sealed_history"
 SEALED_CONTRIBUTIONS: Final = "sealed_contributions"
-OF_SNAPSHOTS: Final[dict[str, Columns]] = {
-    TIER_CELLS: TIER_ROWS,
-    PACKED_CELLS: PACKED,
-    SEALED_HISTORY: SEALED,
-    SEALED_CONTRIBUTIONS: SEALED,
+OF_SNAPSHOTS: Final[dict[str, Table]] = {
+    TIER_CELLS: Table(TIER_ROWS, "series"),
+    PACKED_CELLS: Table(PACKED, "cut"),
+    SEALED_HISTORY: Table(SEALED, "keys"),
+    SEALED_CONTRIBUTIONS: Table(SEALED, "keys"),
 }
 assert SLICES == CUTS
 

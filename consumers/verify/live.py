@@ -16,12 +16,13 @@ from consumers.verify.pieces import Piece, Pieces
 from consumers.verify.reader import Reader
 from monitor.names import Topic
 from monitor.rows import part_of
-from monitor.state import OF_SNAPSHOTS, SLICES, TABLES, State
+from monitor.state import OF_SNAPSHOTS, SEALED_CONTRIBUTIONS, SEALED_HISTORY, SLICES, TABLES, State
 from monitor.verify import CaseRows
 from monitor.verify.recompute import TABLES as OF_CASES
 
-CASES: Final = (*OF_CASES, "archived")  # which takes cases out of the others
-SUMS: Final = frozenset({*TABLES, *OF_SNAPSHOTS} - {*OF_CASES})
+_ALL: Final = {**TABLES, **OF_SNAPSHOTS}
+CASES: Final = (*OF_CASES, SEALED_HISTORY, SEALED_CONTRIBUTIONS, "archived")  # which takes cases out of the others
+SUMS: Final = frozenset(_ALL.keys() - CASES) | {"archived"}
 
 
 class Live:
@@ -35,7 +36,7 @@ class Live:
         self._cut: dict[int, dict[str, Piece]] = {}  # by part
         for delta in log.frames():
             self.sums.apply({name: rows for name, rows in delta.items() if name in SUMS})
-            self._frames.append(self._put(delta, "slice", lambda name: TABLES[name].slice_of()))
+            self._frames.append(self._put(delta, "slice", lambda name: _ALL[name].slice_of()))
 
     def cut(self, parts: int) -> None:
         """Make cases ready to be taken by so many parts of their keys (SLICES, or a multiple)."""
@@ -43,10 +44,10 @@ class Live:
             state = State()
             for frame in self._frames:
                 tables = frame.get(number, {})
-                state.apply({name: self._pieces.get(piece, TABLES[name].columns) for name, piece in tables.items()})
+                state.apply({name: self._pieces.get(piece, _ALL[name].columns) for name, piece in tables.items()})
             rows = {name: getattr(state, name) for name in ("history", "contributions", "wakes")}
             held = {"verdicts": state.verdicts} | {name: found.frame() for name, found in rows.items()}
-            self._cut |= self._put(held, "part", lambda _: part_of("case_key", parts))
+            self._cut |= self._put(held, "part", lambda _: part_of(pl.col("case_key"), parts))
         self._frames = []
 
     def cases(self, parts: range) -> CaseRows:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from monitor.frames import Columns, conform
+from monitor.frames import Columns, conform, used
 
 
 class Piece(NamedTuple):
@@ -30,10 +30,8 @@ class Pieces:
 
     def put(self, rows: pl.DataFrame) -> Piece:
         """Write some rows, one at least."""
-        # What is null in every row need not be written: `conform` makes it again.
-        used = [column.name for column in rows if column.null_count() < rows.height]
         stream = io.BytesIO()
-        rows.select(used or rows.columns[:1]).write_ipc_stream(stream, compression="lz4")
+        used(rows, rows.columns[0]).write_ipc_stream(stream, compression="lz4")
         at = self._file.seek(0, io.SEEK_END)
         return Piece(at, self._file.write(stream.getbuffer()), rows.height)
 

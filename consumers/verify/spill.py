@@ -65,7 +65,7 @@ class Spill:
     def _flush(self) -> None:
         if not self._waiting_rows:
             return
-        rows = pl.concat(self._waiting).with_columns(part=part_of("case_key", self.parts))
+        rows = pl.concat(self._waiting).with_columns(part=part_of(pl.col("case_key"), self.parts))
         self._waiting, self._waiting_rows = [], 0
         for (part,), events in rows.partition_by("part", as_dict=True, include_key=False).items():
             self._held.append((int(part), self.pieces.put(events)))

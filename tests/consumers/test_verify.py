@@ -1,6 +1,7 @@
 """The parts of a verification that need no broker: decisions of arrival, events on disk, what cannot be told apart."""
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,15 +11,23 @@ import polars as pl
 import pytest
 
 from api.commands.verify import parsed_size
+from consumers.changelog import Kind, Place, encode
 from consumers.decode import decode
 from consumers.holes import Hole, accepted
+from consumers.state_log import StateLog
 from consumers.verify.given import GIVEN, given, of_this_log, taken
+from consumers.verify.live import Live
 from consumers.verify.pieces import Pieces
 from consumers.verify.spill import Spill
+from monitor import sealing
 from monitor.frames import SERIES, conform
 from monitor.names import OTHER, HoleKind
+from monitor.policy import load
+from monitor.state import SLICES
 from monitor.verify.admission import regrouped, unknown_admission
 from monitor.verify.recompute import in_the_order_of_the_log
+from tests.monitor.test_archive import POLICY, solved
+from tests.monitor.test_sealing import folded
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -121,3 +130,24 @@ def test_sizes_are_read_as_people_write_them(written: str, size: int) -> None:
 
 def test_no_decisions_are_no_rows() -> None:
     assert given([]).schema == GIVEN
+
+
+def test_cases_that_lie_sealed_in_a_snapshot_are_read_like_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "LEAST", 0)
+    events = [each for n in range(60) for each in solved(f"c{n}", n / 30)]
+    state = folded(events, 20, load([("support.yaml", POLICY)]), sealed=True)
+    assert state.history.height > state.history.height_unsealed > 0
+    log = StateLog("sqm.state", 0)
+    records = [each for n in range(SLICES) for each in encode(state.slice(n), Kind.SLICE, 1, slice_number=n)]
+    for offset, (key, value) in enumerate(records):
+        log.read(Place(log.topic, 0, offset), key, value)
+    with closing(Pieces(tmp_path)) as pieces:
+        live = Live(log, pieces)
+        live.cut(SLICES)
+        found = live.cases(range(SLICES))
+    for name in ("history", "contributions", "wakes"):
+        rows, held = getattr(found, name), getattr(state, name).frame()
+        assert rows.sort(pl.all()).equals(held.sort(pl.all()))
+    assert live.sums.history.height == 0  # cases lie on disk alone

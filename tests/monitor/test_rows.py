@@ -85,7 +85,7 @@ def test_parts_hold_every_row_once_and_where_it_is_told(pairs: list[tuple[int, i
     parts = [table.part(number, 2**bits) for number in range(2**bits)]
     assert sorted(row for part in parts for row in part.rows()) == sorted(p for p in pairs if p[0] not in gone)
     for number, part in enumerate(parts):
-        assert set(part.select(part_of("key", 2**bits)).to_series()) <= {number}
+        assert set(part.select(part_of(pl.col("key"), 2**bits)).to_series()) <= {number}
 
 
 OPERATIONS = st.lists(

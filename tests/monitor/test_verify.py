@@ -81,8 +81,8 @@ def verified(
     for number in range(PARTS):
         names = ("history", "contributions", "wakes")
         tables = {name: getattr(state, name).part(number, PARTS) for name in names}
-        tables["verdicts"] = state.verdicts.filter(part_of("case_key", PARTS) == number)
-        check.part(CaseRows.of(tables), events.filter(part_of("case_key", PARTS) == number))
+        tables["verdicts"] = state.verdicts.filter(part_of(pl.col("case_key"), PARTS) == number)
+        check.part(CaseRows.of(tables), events.filter(part_of(pl.col("case_key"), PARTS) == number))
     refused = Counter(arrived.refused["reason"].to_list() + ["late"] * len(late))
     newest = arrived.events["time"].max()
     told = Arrived(arrived.read, refused, newest if isinstance(newest, datetime) else None)
