@@ -102,15 +102,16 @@ async def test_who_reads_the_deltas_later_is_told_the_same_of_those_that_are_lef
     live: dict[tuple[int, int], Delta] = {}
     later: dict[tuple[int, int], Delta] = {}
     spans: dict[int | None, tuple[int, int]] = {}
-    async with replicated(own) as replica, working(own):
+    async with replicated(own) as replica:
         replica.on_delta.append(lambda partition, number, delta: live.setdefault((partition, number), delta))
         await until(lambda: replica.caught_up)
-        for seed in range(8):
-            before = read_so_far(replica)
-            await send(own, lives(10, seed=seed))
-            await until_read(replica, before + 1)
-        await send_ends(own, PARTITIONS)
-        await until(lambda: at_end(replica, PARTITIONS))
+        async with working(own):
+            for seed in range(8):
+                before = read_so_far(replica)
+                await send(own, lives(10, seed=seed))
+                await until_read(replica, before + 1)
+            await send_ends(own, PARTITIONS)
+            await until(lambda: at_end(replica, PARTITIONS))
     async with replicated(own) as late:
         late.on_history.append(lambda partition, number, delta: later.setdefault((partition, number), delta))
         late.on_reread.append(lambda partition, begin, end: spans.setdefault(partition, (begin, end)))
