@@ -38,8 +38,10 @@ from monitor.names import Topic
 log = structlog.get_logger()
 
 FINISH_SECONDS: Final = 10.0  # what a commit under way may take when the partition is revoked
-BEHIND: Final = 3  # times as long between two commits while there is a backlog: one of 80,000 events costs less than
-# two thirds of four of 20,000
+BEHIND: Final = (
+    3  # times as long between two commits while there is a backlog, at most: one of 80,000 events costs less
+)
+# than two thirds of four of 20,000
 BEAT_SHARE: Final = 0.05  # seconds between two beats for each partition of the worker
 
 
@@ -97,6 +99,7 @@ class Partition:
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._chunks: list[Chunk] = []
+        self._read_to: dict[str, int] = {}  # the next offset, by topic
         self._time: PartitionTime | None = None
         self._asked: Question | None = None
         self._fell: EndFell | None = None
@@ -165,7 +168,7 @@ class Partition:
             await self._work(Folder(self._shared.settings, resumed.log, self.health), committer)
             self.known = Copy(resumed.log, committer.state_end or resumed.position)
         finally:
-            self._time, self._chunks, self.working = None, [], False
+            self._time, self._chunks, self._read_to, self.working = None, [], {}, False
             await committer.close()
 
     async def _resume(self, committer: Committer) -> Resumed:
@@ -250,8 +253,9 @@ class Partition:
                     partial(chunk, where, piece, position, future_after, advancing=advancing)
                 )
             self._chunks.append(decoded)  # the list may be another than before the decoding
+            self._read_to[where.topic] = position
             self.health.records += len(piece)
-        if sum(len(c.records) for c in self._chunks) >= shared.share:
+        if self._waiting() >= shared.share:
             self._room.clear()
             self._wake.set()
 
@@ -282,13 +286,13 @@ class Partition:
         due = clock() + interval * (self.number % self._shared.partitions) / self._shared.partitions
         beaten = 0.0
         while not self._stopping:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(due):
-                    await self._wake.wait()
+            latest = due + (BEHIND - 1) * interval
+            while not await self._woken(due) and due < latest and self._more_to_read():
+                due += interval
             self._wake.clear()
             if self._fell is not None:
                 raise self._fell
-            due = clock() + interval * (BEHIND if self.health.lag > self._shared.share else 1)
+            due = clock() + interval
             if self._stopping:
                 return
             beat = clock() - beaten >= max(interval, BEAT_SHARE * self._shared.partitions) * 0.9
@@ -296,6 +300,23 @@ class Partition:
             if checkpoint is not None:
                 await self._commit(committer, checkpoint)
                 beaten = clock()
+
+    async def _woken(self, due: float) -> bool:
+        """Whether there is something to do before it is due."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(due):
+                await self._wake.wait()
+        return self._wake.is_set()
+
+    def _more_to_read(self) -> bool:
+        """Whether much was read and there is more: soon it will be here, and can be folded at once."""
+        much = self._waiting() >= self._shared.settings.worker.batch_records
+        ends = self._asked.ends if self._asked is not None else {}
+        return much and any(end > self._read_to.get(topic, end) for topic, end in ends.items())
+
+    def _waiting(self) -> int:
+        """Records that are decoded and not folded."""
+        return sum(len(c.records) for c in self._chunks)
 
     async def _checkpoint(self, folder: Folder, *, beat: bool) -> Checkpoint | None:
         """Fold what was read, and what ripened; None: there is nothing to commit."""

@@ -178,8 +178,8 @@ class WorkerSettings(_Group):
     )
     checkpoint_seconds: Annotated[float, Field(ge=0.05, le=60)] = Field(
         default=1.0,
-        description="How often what was folded is committed: state, verdicts, refused events and offsets. Three times "
-        "as long while more waits than is folded at once.",
+        description="How often what was folded is committed: state, verdicts, refused events and offsets. Up to three "
+        "times as long while there is more to read.",
     )
     checkpoint_events: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
         default=200_000,
