@@ -1,10 +1,11 @@
 """One partition of the events topics, from its assignment to its revocation.
 
-    take over (fence) -> restore -> seek -> [ fetch, decode ] -> [ step, apply, encode ] -> commit
-                                             reading: always      folding: once a checkpoint
-                                             a little ahead
+    take over (fence) -> restore -> seek -> [ fetch, decode ] -> [ step, apply, encode ] -> [ commit ]
+                                             reading: always      folding: once a         committing: one,
+                                             a little ahead       checkpoint              while the next is folded
 
-After any failed commit, or one of unknown outcome, the state is thrown away and made again from `sqm.state`.
+After any failed commit, or one of unknown outcome, the state is thrown away and made again from `sqm.state`, so that
+what was folded upon it goes with it.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -63,6 +64,14 @@ class MembershipLost(Exception):
     retriable = True
 
 
+class Folded(NamedTuple):
+    """What is to be committed, and how the partition stands then."""
+
+    checkpoint: Checkpoint
+    now: datetime | None
+    current: bool
+
+
 @dataclass
 class Shared:
     """What the partitions of one worker have in common."""
@@ -100,6 +109,8 @@ class Partition:
         self._room = asyncio.Event()
         self._chunks: list[Chunk] = []
         self._read_to: dict[str, int] = {}  # the next offset, by topic
+        self._committed: dict[str, int] = {}  # the same of what is committed
+        self._folded: asyncio.Queue[Folded] = asyncio.Queue()  # never more than one
         self._time: PartitionTime | None = None
         self._asked: Question | None = None
         self._fell: EndFell | None = None
@@ -138,7 +149,11 @@ class Partition:
             return
         self._look_for_fallen_ends(question)
         self._time.asked(question)
-        self.health.lag = self._time.lag
+        self.health.lag = self._lag()
+
+    def _lag(self) -> int:
+        ends = self._asked.ends if self._asked is not None else {}
+        return sum(max(0, end - self._committed.get(topic, end)) for topic, end in ends.items())
 
     def _look_for_fallen_ends(self, question: Question) -> None:
         before, self._asked = self._asked, question
@@ -199,22 +214,25 @@ class Partition:
         )
         self._time.asked(resumed.first)
         self._asked, self._fell = resumed.first, None
+        self._committed, self._folded = dict(positions), asyncio.Queue()
         self._room.set()
         self._wake.clear()
         self.health.status, self.health.detail, self.health.now = Status.RUNNING, "", state.now
 
     async def _work(self, folder: Folder, committer: Committer) -> None:
+        committing = asyncio.create_task(self._commit(committer))
+        folding = asyncio.create_task(self._fold(folder))
         reading = asyncio.create_task(self._read())
-        folding = asyncio.create_task(self._fold(folder, committer))
+        tasks = (committing, folding, reading)
         try:
-            await asyncio.wait([reading, folding], return_when=asyncio.FIRST_COMPLETED)
-            for task in (folding, reading):
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
                 if task.done():
                     task.result()  # raises what ended it
         finally:
-            for task in (reading, folding):
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait([reading, folding])
+            await asyncio.wait(tasks)
 
     # --- reading ---
 
@@ -279,7 +297,8 @@ class Partition:
 
     # --- folding ---
 
-    async def _fold(self, folder: Folder, committer: Committer) -> None:
+    async def _fold(self, folder: Folder) -> None:
+        """Once a checkpoint, until stopped; ends when all is committed."""
         interval = self._shared.settings.worker.checkpoint_seconds
         clock = asyncio.get_running_loop().time
         # Partitions take turns, so that not all of them step at once.
@@ -294,12 +313,14 @@ class Partition:
                 raise self._fell
             due = clock() + interval
             if self._stopping:
-                return
+                break
             beat = clock() - beaten >= max(interval, BEAT_SHARE * self._shared.partitions) * 0.9
-            checkpoint = await self._checkpoint(folder, beat=beat)
-            if checkpoint is not None:
-                await self._commit(committer, checkpoint)
+            folded = await self._checkpoint(folder, beat=beat)
+            if folded is not None:
+                await self._folded.join()
+                self._folded.put_nowait(folded)
                 beaten = clock()
+        await self._folded.join()
 
     async def _woken(self, due: float) -> bool:
         """Whether there is something to do before it is due."""
@@ -318,7 +339,7 @@ class Partition:
         """Records that are decoded and not folded."""
         return sum(len(c.records) for c in self._chunks)
 
-    async def _checkpoint(self, folder: Folder, *, beat: bool) -> Checkpoint | None:
+    async def _checkpoint(self, folder: Folder, *, beat: bool) -> Folded | None:
         """Fold what was read, and what ripened; None: there is nothing to commit."""
         time = self._time
         assert time is not None
@@ -339,16 +360,21 @@ class Partition:
         checkpoint: Checkpoint = await self._shared.in_thread(
             folder.fold, chunks, now, time.newest_events, positions, policies
         )
-        return checkpoint
+        return Folded(checkpoint, now, time.current)
 
-    async def _commit(self, committer: Committer, checkpoint: Checkpoint) -> None:
-        with self.health.timed("commit"):
-            await committer.commit(checkpoint)
-        time, health = self._time, self.health
-        assert time is not None
-        health.now, health.current, health.lag = time.now, time.current, time.lag
-        health.last_commit = self._shared.wall()
-        health.committed += checkpoint.records
+    # --- committing ---
+
+    async def _commit(self, committer: Committer) -> None:
+        health = self.health
+        while True:
+            folded = await self._folded.get()
+            with health.timed("commit"):
+                await committer.commit(folded.checkpoint)
+            self._committed |= folded.checkpoint.offsets
+            health.now, health.current, health.lag = folded.now, folded.current, self._lag()
+            health.last_commit = self._shared.wall()
+            health.committed += folded.checkpoint.records
+            self._folded.task_done()
 
 
 async def finished(partition: Partition, task: "asyncio.Task[None]") -> None:

@@ -93,13 +93,6 @@ class PartitionTime:
         return all(at is not None and self._asked.at - at <= CURRENT for at in reached)
 
     @property
-    def lag(self) -> int:
-        """Offsets between what was folded and the ends as they were last asked for."""
-        if self._asked is None:
-            return 0
-        return sum(max(0, self._asked.ends.get(name, 0) - topic.position) for name, topic in self._topics.items())
-
-    @property
     def newest_events(self) -> dict[str, datetime]:
         """Newest event time by topic."""
         return {name: topic.newest_event for name, topic in self._topics.items() if topic.newest_event is not None}

@@ -52,7 +52,6 @@ def test_a_partition_that_keeps_up_stands_at_the_newest_question_it_has_read_up_
         asked(time, second, a=end)
     folded(time, "a", 20, event=2.5, record=2.5)
     assert time.advance() == at(2)
-    assert time.lag == 10
 
 
 def test_the_time_of_an_answer_does_not_count_but_that_of_its_question() -> None:

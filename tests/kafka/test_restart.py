@@ -8,12 +8,15 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from consumers import topics
 from consumers.broker import Broker
 from consumers.committer import Checkpoint, Committer
+from consumers.fold import Folder
 from consumers.health import Status
 from consumers.policies import FixedPolicies
 from consumers.restore import restored
@@ -92,6 +95,41 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(durable: Setti
     told = await read_topic(durable, durable.kafka.topic(Topic.REJECTED), PARTITIONS)
     origins = [tuple(dict(r.headers)[f"sqm-{name}"] for name in ("partition", "offset", "index")) for r in told]
     assert len(set(origins)) == len(origins) == figures(expected)["ledger"]["rejected"]
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["nothing of it is there", "all of it is there"])
+async def test_with_a_commit_that_fails_goes_what_was_folded_upon_it(
+    durable: Settings, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    """The next checkpoint is folded while one is committed; of the latter nobody knows what became of it."""
+    settings = changed(durable, kafka={"partitions": 1})
+    folds, held, real_fold, real_commit = [0], asyncio.Event(), Folder.fold, Committer.commit
+
+    def fold(folder: Folder, *arguments: Any) -> Checkpoint:
+        checkpoint = real_fold(folder, *arguments)
+        folds[0] += 1
+        return checkpoint
+
+    async def commit(committer: Committer, checkpoint: Checkpoint) -> None:
+        if checkpoint.records and not held.is_set():
+            before = folds[0]
+            held.set()
+            await until(lambda: folds[0] > before)
+            if written:
+                await real_commit(committer, checkpoint)
+            raise KafkaError("no word of the commit")
+        await real_commit(committer, checkpoint)
+
+    monkeypatch.setattr(Folder, "fold", fold)
+    monkeypatch.setattr(Committer, "commit", commit)
+    await topics.ensure(settings.kafka)
+    async with replicated(settings) as replica, working(settings):
+        await send(settings, lives(50))
+        await asyncio.wait_for(held.wait(), 60)
+        await send(settings, lives(50, seed=2))
+        await send_ends(settings, 1)
+        await until(lambda: at_end(replica, 1))
+        assert figures(replica.states) == figures(await oracle(settings, 1))
 
 
 async def test_a_restarted_worker_gets_its_partitions_back_at_once(durable: Settings, tmp_path: Path) -> None:
