@@ -40,8 +40,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish() -> None:
-    """What Kafka's client left behind goes now. Python 3.11 prints the traceback of a failure that nobody asked for with
-    a parser that does not bear being called within itself, and plugins are parsed when they end."""
+    """What Kafka's client left behind goes now.
+
+    Python 3.11 prints the traceback of a failure that nobody asked for with a parser that does not bear being called
+    within itself, and plugins are parsed when they end.
+    """
     gc.collect()
 
 
