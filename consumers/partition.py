@@ -232,7 +232,7 @@ class Partition:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- reading ---
 
@@ -356,11 +356,13 @@ class Partition:
         new_rules = outdated(state, policies) is not None
         moved = now != state.now or any(state.offsets.get(topic) != at for topic, at in positions.items())
         if not (any(len(c.records) for c in chunks) or ripe or new_rules or (moved and beat)):
+            self._chunks[:0] = chunks  # positions alone, as after an aborted transaction: they go with the next beat
             return None
+        current = time.current
         checkpoint: Checkpoint = await self._shared.in_thread(
             folder.fold, chunks, now, time.newest_events, positions, policies
         )
-        return Folded(checkpoint, now, time.current)
+        return Folded(checkpoint, now, current)
 
     # --- committing ---
 

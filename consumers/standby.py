@@ -17,6 +17,7 @@ from consumers.restore import Copy
 from consumers.settings import KafkaSettings
 from consumers.state_log import DeltaMissing, StateLog
 from monitor.names import Topic
+from monitor.sealing import seal
 
 log = structlog.get_logger()
 
@@ -127,6 +128,8 @@ class Standby:
             copy.take(records, position)
             if settle:
                 copy.log.settle()
+            if copy.log.settled:
+                seal(copy.log.state)
 
         self._at = number
         self._work = asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -1,7 +1,7 @@
 """Every name that leaves the program or is stored by it: kinds, clocks, measures, reasons, metrics.
 
 The order of `KINDS` is part of the semantics (rule 2 of the clocks); the names of `MEASURES` are stored in
-`sqm.state`, so entries are appended, never renamed.
+`sqm.state`, and in packed cells their places, so entries are appended at the very end, never renamed nor moved.
 """
 
 from enum import StrEnum

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from monitor.frames import INSTANT, KEY, Columns, earliest, empty, together, used
+from monitor.frames import INSTANT, KEY, Columns, conform, earliest, empty, together, used
 from monitor.keyed import Ints, Keyed, Lows, Part, low_half
 
 BLOCK_KEYS: Final = 170  # more would take a little less space, and longer to find one in
@@ -173,7 +173,10 @@ class Sealed:
             for number, keys in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
                 found.append(_unpacked(self._blocks[number])[_places(starts[keys], rows[keys])])
         # Once for all blocks: for each it would take longer than unpacking them.
-        return together(found, self.columns)
+        try:
+            return together(found, self.columns)
+        except pl.exceptions.SchemaError:  # some were sealed before a name or a type was added
+            return together([conform(rows, self.columns) for rows in found], self.columns)
 
 
 def _places(starts: npt.NDArray[np.uint32], rows: npt.NDArray[np.uint32]) -> Ints:

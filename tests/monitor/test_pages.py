@@ -1,5 +1,6 @@
 """Stretches of a tier: packed or plain, they hold the same."""
 
+import hashlib
 from typing import Any
 
 import polars as pl
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.cells.pages import CUTS, ROWS, Page
+from monitor.names import MEASURES
 
 START, STEP, BUCKETS = 8640 * 20_000, 90, 96
 
@@ -104,3 +106,8 @@ def test_nothing_lies_plain_once_it_is_packed_until_something_comes_late() -> No
     made.pack()
     assert made.plain == 0
     assert held(made.between(*EVERYTHING)) == [(START, 1, 2, 12)]
+
+
+def test_measures_stand_where_packed_cells_say_that_they_stand() -> None:
+    """Cells of older snapshots hold the places: what is new comes after these, or takes a new format of the state."""
+    assert hashlib.sha256("\n".join(MEASURES[:94]).encode()).hexdigest()[:16] == "b4db00f5a379fd46"

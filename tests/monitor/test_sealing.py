@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from monitor import sealed, sealing
 from monitor.engine import step
-from monitor.frames import IDS, conform, latest
+from monitor.frames import IDS, KEY, conform, latest
 from monitor.keys import keys_of
 from monitor.policy import PolicySet, load
+from monitor.rows import Rows
 from monitor.sealed import Sealed, pack
 from monitor.state import SLICES, State
 from tests.monitor.test_archive import DAY, POLICY, cells, pulse, solved, taken
@@ -130,3 +131,17 @@ def test_cases_that_ended_together_lie_together(policies: PolicySet, monkeypatch
         state.history.frame().unique("case_key"), on="case_key", maintain_order="left"
     )
     assert [case for case in history["case"] if case != "pulse"] == names
+
+
+def test_blocks_that_were_sealed_before_a_name_was_added_are_read_beside_newer_ones() -> None:
+    before, now = pl.Enum(["opened", "closed"]), pl.Enum(["opened", "closed", "rated"])
+    older = Rows({"case_key": KEY, "kind": before}, "case_key")
+    newer = Rows({"case_key": KEY, "kind": now}, "case_key")
+    for rows, dtype, key, kind in ((older, before, 1, "closed"), (newer, now, 2, "rated")):
+        keys = pl.Series("case_key", [key], dtype=KEY)
+        rows.add(pl.DataFrame({"case_key": keys, "kind": pl.Series([kind], dtype=dtype)}))
+        rows.seal(rows.to_seal(keys))
+    newer.put(older.blocks(0, 16))
+    found = newer.of(pl.Series("case_key", [1, 2], dtype=KEY))
+    assert (found.schema["kind"], sorted(found["kind"].to_list())) == (now, ["closed", "rated"])
+    assert newer.frame().height == 2
