@@ -1,7 +1,8 @@
 """The judge's record: `sqm.alerts` written in transactions that fence whoever was judge before."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import structlog
 from aiokafka import TopicPartition
@@ -13,6 +14,8 @@ from consumers.settings import KafkaSettings
 from monitor.names import Topic
 
 log = structlog.get_logger()
+
+AT_ONCE: Final = 10_000  # alerts: what a transaction holds has to be there before its time is over
 
 
 class AlertsRecord:
@@ -47,7 +50,12 @@ class AlertsRecord:
         return found
 
     async def commit(self, entries: Mapping[str, Entry | None]) -> None:
-        """Record these alerts by id, None as forgotten, in one transaction."""
+        """Record these alerts by id, None as forgotten, so many in a transaction: each stands for itself."""
+        known = list(entries.items())
+        for begin in range(0, len(known), AT_ONCE):
+            await self._commit(known[begin : begin + AT_ONCE])
+
+    async def _commit(self, entries: Sequence[tuple[str, Entry | None]]) -> None:
         assert self._producer is not None
         await self._producer.begin_transaction()
         sent = [
@@ -58,7 +66,7 @@ class AlertsRecord:
                 partition=0,
                 headers=[] if entry is None else [CONTENT_TYPE],
             )
-            for key, entry in entries.items()
+            for key, entry in entries
         ]
         # Not before each record is known to be there: a commit does not tell of those that failed.
         await asyncio.gather(*sent)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from consumers.broker import Broker
 from tests.faults.scene import LONG, SHORT, Length, Scene
-from tests.faults.soak import WARM_SECONDS, Soak, soak
+from tests.faults.soak import ANEW_SECONDS, MB, WARM_SECONDS, Soak, soak
 from tests.faults.table import ROWS, Row
 from tests.kafka.hook import SECRET, SECRET_ENV
 
@@ -81,12 +81,20 @@ def of_memory(found: Soak) -> list[str]:
 
 def of_growth(found: Soak) -> str:
     """Whether that is flat."""
+    last, anew = found.last, found.anew
+    assert last is not None
+    assert anew is not None
+    compared = (
+        f"In the end it holds {last.memory / MB:,.0f} MB with {last.events:,} events and ids; a worker started on the "
+        f"same state, after {ANEW_SECONDS:.0f} s of work, {anew.memory / MB:,.0f} MB with {anew.events:,}."
+    )
     if (growth := found.growth()) is None:
-        return f"Too short to say whether that is flat: the first {WARM_SECONDS / 60:.0f} min are warm-up."
+        return f"{compared} Too short to say whether that is flat: the first {WARM_SECONDS / 60:.0f} min are warm-up."
     whole, beyond = growth
     return (
-        f"From minute {WARM_SECONDS / 60:.0f} on it grows by {whole.value:+.1f} MB/h (95 % interval {whole.low:+.1f} "
-        f"to {whole.high:+.1f}), beyond what it holds of state by {beyond.value:+.1f} MB/h ({beyond.low:+.1f} to "
+        f"{compared} From minute {WARM_SECONDS / 60:.0f} on it grows by {whole.value:+.1f} MB/h (95 % interval "
+        f"{whole.low:+.1f} to {whole.high:+.1f}); beyond what its events take of that other worker "
+        f"({found.of_an_event():,.0f} bytes each) by {beyond.value:+.1f} MB/h ({beyond.low:+.1f} to "
         f"{beyond.high:+.1f}): {'flat' if beyond.within_noise else '**it grows**'}."
     )
 

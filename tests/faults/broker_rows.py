@@ -9,7 +9,7 @@ from typing import Final
 from consumers.broker import Broker, free_ports
 from tests.faults.disk import Disk, small_disk
 from tests.faults.proxy import ADD_OFFSETS, END_TXN, PRODUCE, Proxy
-from tests.faults.scene import LONG, Length, Scene, scene
+from tests.faults.scene import SHORT, Length, Scene, scene
 from tests.kafka.traffic import until
 
 KILLS: Final = 3
@@ -92,11 +92,11 @@ async def _slow(proxy: Proxy, here: Scene) -> None:
 
 async def _thin(proxy: Proxy, here: Scene) -> None:
     """10 KB a second on each connection. Not on top of a backlog: fetching some of it would take longer than an answer
-    may, and be begun again for ever. Where so much is sent that the first answer is as large, it has to be outlived.
+    may, and be begun again for ever. Where more is sent than can come through, it has to be outlived.
     """
     await here.caught_up()
     proxy.bytes_per_second = 10_000
-    if here.length.rate <= LONG.rate:
+    if here.length.rate <= SHORT.rate:
         await here.progress()
     else:
         await asyncio.sleep(10)

@@ -147,8 +147,11 @@ class Scene:
             await self.advance()
         await until(lambda: at_end(self.replica, PARTITIONS, self.end), PATIENCE, lambda: self.said())
 
-    async def the_end(self) -> None:
-        """The same for every row: all that was promised holds."""
+    async def the_end(self, patience: float = PATIENCE) -> None:
+        """The same for every row: all that was promised holds.
+
+        :param patience: seconds for those who wait for alerts to be told
+        """
         await self.read_to_the_end()
         closing = [Message(None, value) for *_, value in ends(self.settings, PARTITIONS, self.end)]
         must = oracle([*self.sent.messages, *closing], self.end, self.policies)
@@ -158,8 +161,8 @@ class Scene:
         ending.check_figures(found, figures({0: must}, self.end, self.policies), self.sent)
         await ending.nothing_is_there_twice(self.settings, PARTITIONS)
         overdue = ending.overdue_at_the_end(must, self.end, self.policies)
-        await until(lambda: overdue <= ending.called_for(self.replica), PATIENCE)
-        await until(lambda: not self.untold(), PATIENCE, lambda: f"still to be told: {self.untold()}")
+        await until(lambda: overdue <= ending.called_for(self.replica), patience)
+        await until(lambda: not self.untold(), patience, lambda: f"still to be told: {self.untold()}")
         await self.everybody_was_told()
         await ending.nothing_is_open(self.settings)
 

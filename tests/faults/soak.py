@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 import psutil
 
@@ -30,9 +30,18 @@ WARM_SECONDS: Final = 300.0  # that say nothing: caches and the allocator's pool
 SPANS: Final = 24  # of what is measured
 CALIBRATING: Final = 10_000  # records
 MB: Final = 1_000_000
-EVENT_BYTES, ID_BYTES = 150, 16  # what state may take of memory, for an event of a live case and an id
+ANEW_SECONDS: Final = 60.0  # that a worker works which was started on the same state, until it is compared
+PATIENCE_AT_THE_END: Final = 600.0  # seconds for the judge to record what half an hour left behind
 
 Fault = Callable[[], Awaitable[None]]
+
+
+class Sample(NamedTuple):
+    """One look at a worker."""
+
+    seconds: float  # since the first
+    memory: int  # bytes
+    events: int  # in the states of all partitions
 
 
 @dataclass
@@ -42,7 +51,9 @@ class Soak:
     here: Scene
     lasting: Role  # the worker that lives through all of it
     faults: Counter[str] = field(default_factory=Counter)
-    samples: list[tuple[float, int, int]] = field(default_factory=list)  # seconds, bytes of memory, of state
+    samples: list[Sample] = field(default_factory=list)  # of the lasting worker
+    last: Sample | None = None  # of it, once it has all partitions
+    anew: Sample | None = None  # of one that was started on the same state
 
     async def live_through(self, faults: Mapping[str, Fault], seconds: float) -> None:
         """One fault after the other, in turns of any order, until the time is over."""
@@ -65,14 +76,14 @@ class Soak:
     def by_minute(self) -> list[float]:
         """MB of the lasting worker, medians of each minute."""
         minutes: list[list[float]] = [[] for _ in range(1 + int(self.seconds / 60))]
-        for seconds, memory, _ in self.samples:
-            minutes[int(seconds / 60)].append(memory / MB)
-        return [median(each) for each in minutes if each]
+        for each in self.samples:
+            minutes[int(each.seconds / 60)].append(each.memory / MB)
+        return [median(minute) for minute in minutes if minute]
 
     async def _measure(self) -> None:
-        process, begun = psutil.Process(self.lasting.pid), time.monotonic()
+        begun = time.monotonic()
         while True:
-            self.samples.append((time.monotonic() - begun, process.memory_info().rss, _held(self.here)))
+            self.samples.append(_sample(self.here, self.lasting, time.monotonic() - begun))
             await asyncio.sleep(1)  # between two samples
 
     def growth(self) -> tuple[Slope, Slope] | None:
@@ -83,20 +94,26 @@ class Soak:
         begin = WARM_SECONDS
         if self.seconds < 2 * begin:
             return None
+        of_an_event = self.of_an_event()
         spans: list[list[tuple[float, float]]] = [[] for _ in range(SPANS)]
-        for seconds, memory, state in self.samples:
+        for seconds, memory, events in self.samples:
             if seconds >= begin:
                 place = int(SPANS * (seconds - begin) / (self.seconds - begin + 1))
-                spans[place].append((memory / MB, (memory - state) / MB))
+                spans[place].append((memory / MB, (memory - of_an_event * events) / MB))
         hours = [place * (self.seconds - begin) / SPANS / 3600 for place in range(SPANS)]
         all_of_it, beyond = zip(*(map(median, zip(*each, strict=True)) for each in spans), strict=True)
         return slope(hours, all_of_it), slope(hours, beyond)
 
+    def of_an_event(self) -> float:
+        """Bytes that an event takes of a worker that has lived through nothing."""
+        first, anew = self.samples[0], self.anew
+        assert anew is not None
+        return (anew.memory - first.memory) / (anew.events - first.events)
 
-def _held(here: Scene) -> int:
-    """Bytes that the lasting worker takes for state at least: it has one partition or more."""
-    states = here.replica.states.values()
-    return min((EVENT_BYTES * s.history.height + ID_BYTES * s.ids.height for s in states), default=0)
+
+def _sample(here: Scene, worker: Role, seconds: float) -> Sample:
+    events = sum(state.history.height + state.ids.height for state in here.replica.states.values())
+    return Sample(seconds, psutil.Process(worker.pid).memory_info().rss, events)
 
 
 async def soak(seed: int, minutes: float, folder: Path) -> Soak:
@@ -110,8 +127,16 @@ async def soak(seed: int, minutes: float, folder: Path) -> Soak:
         here.length = replace(LONG, rate=await _capacity(here) / 2)
         under_way = Soak(here, lasting)
         await under_way.live_through(_faults(here, broker, proxy, disk), 60 * minutes)
+        await here.caught_up()
+        under_way.last = _sample(here, lasting, under_way.seconds)
+        await lasting.end()
+        anew = await stack.enter_async_context(here.worker())
+        async with here.sending():
+            await asyncio.sleep(ANEW_SECONDS)  # it works as the other did
+        await here.caught_up()
+        under_way.anew = _sample(here, anew, under_way.seconds)
         async with role("judge", here.settings, folder):
-            await here.the_end()
+            await here.the_end(PATIENCE_AT_THE_END)
     return under_way
 
 
