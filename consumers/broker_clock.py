@@ -4,32 +4,41 @@ Timestamps in the events topics would not do: where a topic has it so, producers
 for the time of its own events.
 """
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
+from aiokafka.errors import KafkaError
 
-from consumers.client import producer, started
+from consumers.client import passing, producer, said, started
 from consumers.settings import KafkaSettings
 from consumers.wall import Wall
 from monitor.names import Topic
 
 log = structlog.get_logger()
 
+ANSWER_SECONDS: Final = 20.0  # that it may take: without its clock a worker works as well, mostly
 APART: Final = timedelta(minutes=1)  # from there on somebody should look after the clocks
 _BY_BROKER: Final = 1  # type of a timestamp
 
 
 async def compare(kafka: KafkaSettings, wall: Wall) -> None:
-    """Tell the wall clock what a broker's shows, and warn where they are apart. Raises KafkaError."""
-    shown = await _shown(kafka)
+    """Tell the wall clock what a broker's shows, and warn where they are apart, or where it cannot be seen.
+
+    Raises KafkaError while Kafka cannot be reached at all.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            shown = await _shown(kafka)
+    except TimeoutError:
+        return _unseen(kafka, f"replicas that take a record within {ANSWER_SECONDS:.0f} s")
+    except KafkaError as error:
+        if passing(error):
+            raise
+        return _unseen(kafka, f"a topic that this worker can write: {said(error)}")
     if shown is None:
-        log.warning(
-            "Kafka's clock cannot be seen: should this machine's be behind, sound events are refused as of the future",
-            topic=kafka.topic(Topic.CLOCK),
-            needed="message.timestamp.type=LogAppendTime",
-        )
-        return
+        return _unseen(kafka, "message.timestamp.type=LogAppendTime")
     lead = wall.told(shown)
     if abs(lead) > APART:
         log.warning(
@@ -37,6 +46,14 @@ async def compare(kafka: KafkaSettings, wall: Wall) -> None:
             behind_seconds=round(lead.total_seconds()),
             at=kafka.bootstrap,
         )
+
+
+def _unseen(kafka: KafkaSettings, needed: str) -> None:
+    log.warning(
+        "Kafka's clock cannot be seen: should this machine's be behind, sound events are refused as of the future",
+        topic=kafka.topic(Topic.CLOCK),
+        needed=needed,
+    )
 
 
 async def _shown(kafka: KafkaSettings) -> datetime | None:

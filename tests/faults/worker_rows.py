@@ -24,6 +24,8 @@ async def killed_in_each_stage(scene: Scene) -> None:
     order = list(OF_WORKERS) * scene.length.rounds
     scene.draw.shuffle(order)
     async with scene.sending():
+        async with scene.worker():
+            await scene.progress(10 * PARTITIONS)  # so that there is something to restore
         for number, stage in enumerate(order):
             async with scene.worker(stage, str(scene.draw.randrange(1, 3))) as worker:
                 await worker.ended_by(signal.SIGKILL)

@@ -6,7 +6,7 @@ import pytest
 from aiokafka.admin import NewTopic
 from structlog.testing import capture_logs
 
-from consumers import topics
+from consumers import broker_clock, topics
 from consumers.broker_clock import compare
 from consumers.client import administrating
 from consumers.settings import Settings
@@ -46,3 +46,24 @@ async def test_a_topic_that_does_not_tell_the_time_is_named(settings: Settings) 
     assert wall.latest() <= slow() + GRAIN
     [warning] = [line for line in logged if line["log_level"] == "warning"]
     assert (warning["topic"], warning["needed"]) == (name, "message.timestamp.type=LogAppendTime")
+
+
+@pytest.mark.parametrize(
+    ("config", "seconds", "needed"),
+    [
+        ({}, 1e-3, "replicas that take a record within "),
+        ({"max.message.bytes": "1"}, 20.0, "a topic that this worker can write: "),
+    ],
+    ids=["no answer in time", "the record is refused"],
+)
+async def test_a_clock_that_cannot_be_asked_keeps_no_worker_from_its_work(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, config: dict[str, str], seconds: float, needed: str
+) -> None:
+    monkeypatch.setattr(broker_clock, "ANSWER_SECONDS", seconds)
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    async with administrating(settings.kafka) as admin:
+        await admin.create_topics([NewTopic(settings.kafka.topic(Topic.CLOCK), 1, 1, topic_configs=stamped | config)])
+    with capture_logs() as logged:
+        await compare(settings.kafka, Wall(slow))
+    [warning] = [line for line in logged if line["log_level"] == "warning"]
+    assert warning["needed"].startswith(needed)
