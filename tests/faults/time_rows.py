@@ -15,6 +15,7 @@ from tests.kafka.traffic import event, figures, read_so_far, until
 APART: Final = timedelta(minutes=3)
 SLOW: Final = timedelta(minutes=10)
 BACK: Final = timedelta(hours=1)
+CASES: Final = 50  # one after the other
 PAUSE: Final = 0.05  # seconds between two cases
 AT_ONCE: Final = 20  # cases that wait for their answer
 ANSWERED_AFTER: Final = timedelta(seconds=1)
@@ -65,7 +66,7 @@ def _set(file: Path, shift: timedelta) -> None:
 async def _live(scene: Scene, name: str) -> None:
     """Cases that are opened now and answered soon; some are overdue since long."""
     answers: deque[Message] = deque()
-    for n in range(scene.length.cases // 4):
+    for n in range(CASES):
         now = datetime.now(UTC)
         opened, case = now - timedelta(hours=2) if n % 10 == 0 else now, f"{name}-{scene.seed}-{n}"
         messages = [sound(event(case, 0, "interaction.opened", opened, service="a", priority="P0"))]
