@@ -4,6 +4,7 @@ import logging
 import sys
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from consumers.settings import Settings
 
@@ -36,3 +37,10 @@ def configure(settings: Settings) -> None:
     # What the libraries say matters from `warning` on; every lost connection of theirs is one of ours, said better.
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     logging.getLogger("aiokafka").propagate = False  # consumers/client.py hears it, and says why
+    logging.getLogger("asyncio").addFilter(_news)
+
+
+def _news(record: logging.LogRecord) -> bool:
+    """Not that nobody asked for a failure of Kafka's: its client leaves several behind for one that was told."""
+    of_kafka = record.exc_info is not None and isinstance(record.exc_info[1], KafkaError)
+    return not (of_kafka and record.getMessage().startswith("Future exception was never retrieved"))
