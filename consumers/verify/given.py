@@ -41,9 +41,10 @@ def given(records: Sequence[Any]) -> pl.DataFrame:
 
 
 def of_this_log(decided: pl.DataFrame, holes: pl.DataFrame) -> pl.DataFrame:
-    """The decisions on what the topics hold now: those of before a hole was accepted do not concern what was read
-    from where it was resumed, which is another log, or was read anew.
+    """The decisions on what the topics hold now, one for each place: those of before a hole was accepted do not concern
+    what was read from where it was resumed, which is another log, or was read anew and so may be on record twice.
 
+    :param decided: GIVEN in the order of its log
     :param holes: HOLES
     """
     for topic, resumed_at, accepted in holes.select("topic", "resumed_at", "accepted").iter_rows():

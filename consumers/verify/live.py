@@ -111,7 +111,8 @@ def _take(log: StateLog, records: Sequence[Any]) -> None:
 
 
 async def read_given(kafka: KafkaSettings, reader: Reader, partition: int) -> tuple[pl.DataFrame, int]:
-    """GIVEN as it is recorded, and where its topic begins now: more than 0 where retention took some of it."""
+    """GIVEN in the order in which it was recorded, and where its topic begins now: more than 0 where retention took
+    some of it."""
     where = TopicPartition(kafka.topic(Topic.REJECTED), partition)
     found = [pl.DataFrame(schema=GIVEN)]
 
@@ -120,4 +121,4 @@ async def read_given(kafka: KafkaSettings, reader: Reader, partition: int) -> tu
 
     begin, end = await reader.bounds(where)
     await reader.read(where, end, take)
-    return pl.concat(found).unique(["topic", "offset", "index"]), begin
+    return pl.concat(found), begin

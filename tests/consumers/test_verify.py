@@ -1,6 +1,7 @@
 """The parts of a verification that need no broker: decisions of arrival, events on disk, what cannot be told apart."""
 
 import json
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,14 +10,16 @@ from typing import Any
 
 import polars as pl
 import pytest
+from aiokafka import TopicPartition
 
 from api.commands.verify import parsed_size
 from consumers.changelog import Kind, Place, encode
 from consumers.decode import decode
 from consumers.holes import Hole, accepted
+from consumers.settings import KafkaSettings
 from consumers.state_log import StateLog
 from consumers.verify.given import GIVEN, given, of_this_log, taken
-from consumers.verify.live import Live
+from consumers.verify.live import Live, read_given
 from consumers.verify.pieces import Pieces
 from consumers.verify.spill import Spill
 from monitor import sealing
@@ -38,11 +41,11 @@ def record(offset: int, case: str, kind: str = "interaction.opened", topic: str 
     return SimpleNamespace(topic=topic, partition=0, offset=offset, value=value, headers=[], key=None)
 
 
-def refused(offset: int, reason: str, topic: str = "t") -> Any:
+def refused(offset: int, reason: str, topic: str = "t", at: datetime = NOON) -> Any:
     headers = {"sqm-topic": topic, "sqm-partition": "0", "sqm-offset": str(offset), "sqm-index": "0"}
     headers |= {"sqm-reason": reason, "sqm-case": "c", "traceparent": "x"}
     told = [(name, text.encode()) for name, text in headers.items()]
-    return SimpleNamespace(headers=told, timestamp=int(NOON.timestamp() * 1000))
+    return SimpleNamespace(headers=told, timestamp=int(at.timestamp() * 1000))
 
 
 def test_what_was_refused_on_arrival_is_refused_again_and_nothing_else_is() -> None:
@@ -66,6 +69,32 @@ def test_a_decision_of_before_a_hole_says_nothing_of_the_log_that_is_read_since(
     kept = of_this_log(decided, accepted([hole], NOON + timedelta(minutes=1)))
     assert kept.select("topic", "offset").rows() == [("t", 1), ("other", 7)]
     assert of_this_log(decided, accepted([hole], NOON - timedelta(minutes=1))).equals(decided)
+
+
+class Rejected:
+    """What stands in for the reader of a topic of refused events that holds these records."""
+
+    def __init__(self, records: list[Any]) -> None:
+        self.records = records
+
+    async def bounds(self, where: TopicPartition) -> tuple[int, int]:
+        return 0, len(self.records)
+
+    async def read(self, where: TopicPartition, end: int, take: Callable[[list[Any]], Awaitable[None]]) -> None:
+        await take(self.records)
+
+
+async def test_of_decisions_on_record_twice_that_of_after_the_hole_stands() -> None:
+    """The state was lost and made anew from the same events: each that was late is refused once more."""
+    accept = NOON + timedelta(minutes=1)
+    before = [refused(offset, "late") for offset in range(5)]
+    after = [refused(offset, "late", at=accept + timedelta(minutes=1)) for offset in range(4)]
+    reader: Any = Rejected([*before, *after])
+    recorded, _ = await read_given(KafkaSettings(), reader, 0)
+    hole = Hole("t/0@0", HoleKind.STATE_LOST, "t", 0, 9, None, True, 0, "its state is gone")
+    kept = of_this_log(recorded, accepted([hole], accept))
+    assert kept["offset"].to_list() == [0, 1, 2, 3]
+    assert kept["recorded"].unique().to_list() == [accept + timedelta(minutes=1)]
 
 
 def test_a_decision_of_another_topic_is_not_taken_for_this_one() -> None:
