@@ -21,8 +21,14 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def turn_of(newest: datetime | None, state: State) -> int | None:
-    """The turn that is to look next; None: it has looked already, or no event has come."""
+    """The turn that is to look next; None: it has looked already, no event has come, or none since the rules changed.
+
+    When a case was archived is kept to the second, and tells which rules judged it last: those that began before.
+    """
     if newest is None:
+        return None
+    began = state.in_force["newest_event"][-1] if state.in_force.height else None
+    if began is not None and newest.replace(microsecond=0) <= began:
         return None
     due = (newest - _EPOCH) // (ROUND / SLICES)
     if state.swept is None:

@@ -127,6 +127,29 @@ def test_archived_cases_are_judged_by_the_rules_under_which_they_went() -> None:
     assert (counted["first_response.met"], counted["first_response.breached"]) == (1, 1)
 
 
+def answered(case: str, minute: int) -> list[Event]:
+    """A case in whose first response 20 min are late within 15 min, and in time within 30 min."""
+    opened = event(case, "opened", minute, service="billing", priority="P1")
+    return [opened, event(case, "responded", minute + 20), event(case, "resolved", minute + 30)]
+
+
+def test_what_would_be_archived_while_the_newest_event_is_of_before_the_rules_waits_for_one_since() -> None:
+    """Time moves on without events, so that slices have their turns when the rules change; one comes a second later."""
+    log: list[Batch] = [("as it was", [each for n in range(48) for each in answered(f"c{n}", n)])]
+    log += [("as it was", [event("stays", "customer_replied", 40 * 1440)])]
+    log += [("as it was", [])] * 5 + [("other targets", [])] * 20
+    state = judged(log, START + timedelta(days=70), forgets=True)
+    before = state.archived.height
+    assert 0 < before < 48  # some slices had their turn before the rules changed
+    assert held_against(state, log).equal
+    log += [("other targets", [event("stays", "customer_replied", 40 * 1440 + 1 / 60)])] + [("other targets", [])] * 20
+    state = judged(log, START + timedelta(days=70), forgets=True)
+    assert state.archived.height > before
+    findings = held_against(state, log)
+    assert findings.equal, findings.first
+    assert findings.unproven == []
+
+
 def not_recorded(state: State) -> None:
     """As a state that an older version of sqm made until the rules changed."""
     state.in_force = state.in_force.filter(pl.col("number") == 3).with_columns(number=pl.lit(1, pl.Int32))
