@@ -206,6 +206,7 @@ class _Job:
             self.meter.advance(rows)
         found = await asyncio.to_thread(check.finish, state.tiers.rows(), brought.arrived, spill.find)
         outcome.findings.add(found)
+        self.looks.why |= check.looks.why
         for look, counted in check.looks.counted.items():
             self.looks.counted.setdefault(look, []).extend(counted)
         outcome.partitions[number] = state.now

@@ -11,11 +11,12 @@ from datetime import datetime
 
 import polars as pl
 
-from monitor.cells.grains import ALL_TIME, REACH
+from monitor.cells.grains import ALL_TIME, BUCKET_SPAN, REACH
 from monitor.cells.tiers import TIER_ROWS, Tiers
-from monitor.frames import ARCHIVED, CELLS, conform
+from monitor.frames import ARCHIVED, CELLS, conform, empty
 from monitor.names import Kind
 from monitor.state import PUBLISHED, add_up, add_up_cells
+from monitor.verify import again
 from monitor.verify.admission import regrouped, renumbered, unknown_admission
 from monitor.verify.alerts import breached
 from monitor.verify.cases import Part, compare_cases
@@ -82,6 +83,8 @@ class Check:
         self._tiers = Tiers.empty()
         self._tiers.evict(terms.now)
         self._ids: list[pl.DataFrame] = []
+        self._again = [empty(again.AGAIN)]
+        self._unclear = empty(again.AGAIN)["event_key"]  # ids of which nothing says what counted
         self._measured: list[pl.DataFrame] = []
         self._answers = 0
         self._doubtful: set[int] = set()  # numbers of rules by which something cannot be judged again
@@ -103,6 +106,8 @@ class Check:
         ours = recompute(ordered, self._series, self._terms, archived)
         self._series = ours.series
         beyond = self._out_of_reach(live, events)
+        if ours.ledger.get("duplicate"):
+            self._again.append(again.sent_again(ordered, self._head.ids_from))
         self._add(ours, live, beyond)
         self.looks.part(ordered, live, beyond, archived, ours)
         unknown = unknown_admission(self._series)
@@ -123,6 +128,7 @@ class Check:
         """
         head, findings, partition = self._head, self.findings, self._head.partition
         unknown = unknown_admission(self._series)
+        self._leave_to_arrival(pl.concat(self._again))
         compare_ids(*self._remembered(), partition, find, findings)
         check_books({**head.ledger, **_cases(tiers)}, partition, findings)
         if self._whole:
@@ -148,6 +154,18 @@ class Check:
             first, least = (regrouped(rows, unknown, ("series", "bin")) for rows in (head.published, measured))
             compare_published(first, least, self._answers, self._series, partition, findings)
         return findings
+
+    def _leave_to_arrival(self, sent: pl.DataFrame) -> None:
+        """Take it from the ledger how many of those events (AGAIN) counted again; what they may be in is not proven."""
+        more = self._head.ledger.get("counted", 0) - self._ledger["counted"] if self._whole else None
+        last = sent["time"].max()
+        if not isinstance(last, datetime) or (more is not None and not 0 < more <= sent.height):
+            return  # none was sent again, or none of them counted: then all can be proven
+        self._ledger.update(counted=more or 0, duplicate=-(more or 0))
+        self._unclear = sent["event_key"].unique()
+        self._reach = self._reach.after(last + BUCKET_SPAN, again.WHY)
+        self.looks.leave_out(last, again.WHY)
+        self.findings.unproven.append(again.in_words(self._head.partition, sent.height, more))
 
     def _add(self, ours: Recomputed, live: CaseRows, beyond: pl.Series) -> None:
         cells = [ours.cells]
@@ -183,9 +201,12 @@ class Check:
     def _remembered(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Ids of the state and recomputed ones; of those that cannot be read again the state's own word is taken."""
         live, ours = self._head.ids, pl.concat(self._ids) if self._ids else self._head.ids.clear()
-        if self._whole:
+        if not self._whole:
+            live = live.filter(pl.col("event_key").is_in(ours["event_key"].implode()))
+        if not len(self._unclear):
             return live, ours
-        return live.filter(pl.col("event_key").is_in(ours["event_key"].implode())), ours
+        clear = ~pl.col("event_key").is_in(self._unclear.implode())
+        return live.filter(clear), ours.filter(clear)
 
     def _archived(self, live: CaseRows, events: pl.DataFrame) -> pl.DataFrame:
         """ARCHIVED: the cases among these events that are. Where sums cannot all be proven, theirs cannot be either."""
@@ -203,6 +224,8 @@ class Check:
 
     def _counters(self, arrived: Arrived) -> dict[str, int]:
         ours = {name: self._ledger[name] for name in ("counted", "duplicate", "conflicting")}
+        if len(self._unclear):
+            del ours["conflicting"]  # with which of several contents a later one was compared
         if arrived.read is None:
             return ours
         late = arrived.refused.get("late", 0)

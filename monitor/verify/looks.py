@@ -78,12 +78,20 @@ class Looks:
 
     :param all: by their numbers, only those that can be worked out again
     :ivar counted: of each, WINDOWED of each part
+    :ivar why: of those that turned out not to be provable, why
     """
 
     partition: int
     terms: Terms
     all: dict[int, Look]
     counted: dict[int, list[pl.DataFrame]] = field(default_factory=dict)
+    why: dict[int, str] = field(default_factory=dict)
+
+    def leave_out(self, until: datetime, why: str) -> None:
+        """Those whose windows reach back to that instant at this partition cannot be proven."""
+        for number, look in self.all.items():
+            if self.partition in look.grounds.partitions and look.starts and look.starts[0] <= until:
+                self.why[number] = why
 
     def part(
         self, events: pl.DataFrame, live: CaseRows, beyond: pl.Series, archived: pl.DataFrame, ours: Recomputed

@@ -72,7 +72,7 @@ class Lived(NamedTuple):
         return found
 
 
-def lived(batches: Sequence[Batch], begin: datetime = START) -> Lived:
+def lived(batches: Sequence[Batch], begin: datetime = START, *, forgets: bool = False) -> Lived:
     """Each batch is followed by a look of the judge, at the time of the newest event."""
     state, record, alerts, log, in_turn = State(), AlertLog(), empty(ALERTS), list[Event](), list[PolicySet]()
     entries: dict[str, Entry] = {}
@@ -81,15 +81,16 @@ def lived(batches: Sequence[Batch], begin: datetime = START) -> Lived:
         log += batch
         newest = arrived.events["time"].max()
         now = max(time for time in (state.now, newest, begin) if isinstance(time, datetime))
-        state.apply(step(state, arrived, now, rules, grace=NO_GRACE, offsets={"t": len(log)}).delta)
+        made = step(state, arrived, now, rules, grace=NO_GRACE, offsets={"t": len(log)}, forgets=forgets)
+        state.apply(made.delta)
         if not in_turn or in_turn[-1].judging != rules.judging:
             in_turn.append(rules)
         in_turn[-1] = rules
         seen = see({0: state}, rules.newest, alerts, now, "wall")
         assert seen is not None
-        made = judge(seen, rules.newest, alerts)
-        alerts, grounds = made.alerts, grounds_of(made.transitions, seen, rules.newest)
-        for row in made.transitions.iter_rows(named=True):
+        looked = judge(seen, rules.newest, alerts)
+        alerts, grounds = looked.alerts, grounds_of(looked.transitions, seen, rules.newest)
+        for row in looked.transitions.iter_rows(named=True):
             before = entries.get(row["id"], Entry(row))
             entries[row["id"]] = Entry(row, grounds=(*before.grounds, *grounds.get(row["id"], ())))
             record.read(row["id"].encode(), encode(entries[row["id"]]))
@@ -201,6 +202,29 @@ def test_what_cannot_be_judged_again_is_named_and_raises_no_alarm() -> None:
     found = gone.verified(reach=Reach(START + timedelta(days=1)))
     assert found.equal, found.first
     assert set(found.unproven) >= {"events of its windows can no longer be read"}
+
+
+def test_a_burn_of_events_that_counted_again_under_forgotten_ids_is_no_difference() -> None:
+    """Nothing records that they did: the recomputation takes them for duplicates, and sees nothing burn."""
+
+    def same(number: int, minute: float, seconds: int) -> Event:
+        return event(f"m{number}", "measured", minute, f"m{number}", service="chat", response_time_s=seconds)
+
+    later = 4 * 1440
+    happened = lived(
+        [
+            ("as it was", [same(number, number / 10, 60) for number in range(6)]),
+            ("as it was", [same(9, later, 60)]),
+            ("as it was", [same(number, later + number / 10, 6000) for number in range(6)]),
+        ],
+        forgets=True,
+    )
+    assert happened.record.alerts.height
+    found = happened.verified()
+    assert found.equal, found.first
+    assert "which measured events counted again, sent after their ids had been forgotten, is not on record" in (
+        found.unproven
+    )
 
 
 def test_only_the_newest_looks_are_worked_out_again_and_it_is_said_how_many_are_not() -> None:

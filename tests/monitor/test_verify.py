@@ -89,6 +89,7 @@ def verified(
     found = check.finish(
         state.tiers.rows(), told, lambda keys: events.filter(pl.col("event_key").is_in(keys.implode()))
     )
+    beyond |= seen.why
     for number, look in enumerate(looks):
         if number not in beyond and recorded is not None:
             found.add(compare_burns(recorded, look, seen.counted.get(number, []), terms.now))
@@ -273,3 +274,70 @@ def test_what_was_tampered_with_is_named_in_words(
     assert first.figure == figure
     told = f"{first} {first.cause}"
     assert all(word in told for word in words), told
+
+
+def measured(name: str, day: float, seconds: float = 5) -> Event:
+    return event(name, "measured", day * 1440, name, service="chat", response_time_s=seconds)
+
+
+def remembered(log: Sequence[Event], policies: PolicySet) -> State:
+    """A state that took these events one by one and forgets ids after 48 h."""
+    state = State()
+    for one in log:
+        made = step(state, read([one]), START + timedelta(days=9), policies, grace=NO_GRACE, forgets=True)
+        assert made.late.is_empty()
+        state.apply(made.delta)
+    return state
+
+
+# `a` counts twice. `d` does not: its older one came second, while the id was known.
+SENT_AGAIN = [measured(*sent) for sent in (("a", 0), ("b", 4), ("d", 4), ("d", 2.5), ("a", 4), ("c", 5))]
+
+
+def test_a_measured_event_that_counted_again_under_a_forgotten_id_is_no_difference_and_is_told(
+    policies: PolicySet,
+) -> None:
+    state = remembered(SENT_AGAIN, policies)
+    assert (state.ledger()["counted"], state.ledger()["duplicate"]) == (5, 1)
+    findings = verified(state, SENT_AGAIN, policies)
+    assert findings.equal, findings.first
+    sent, sums = findings.unproven
+    assert sent.startswith(
+        "partition 0: of 2 measured events that were sent again under the same id with a newer time 1"
+    )
+    assert "sums of before 2026-03-05T09:00:10Z, and of all time, differ and cannot be proven" in sums
+
+
+def counted_once_more(state: State) -> None:
+    state.apply({"ledger": pl.DataFrame({"counter": ["read", "counted"], "n": [1, 1]})})
+
+
+def newest_cells_doubled(state: State) -> None:
+    rows = state.tiers.rows().filter(pl.col("tier") == "15m").filter(pl.col("bucket") == pl.col("bucket").max())
+    state.apply({"cells": conform(rows, dict(rows.drop("tier").schema))})
+
+
+def newest_id_lost(state: State) -> None:
+    known, kept_from = state.ids.frame(), state.ids.kept_from
+    assert kept_from is not None
+    state.ids = Ids(IDS, "event_key")
+    state.ids.add(known.filter(pl.col("time") < pl.col("time").max()))
+    state.ids.forget(kept_from)
+
+
+@pytest.mark.parametrize("tamper", [counted_once_more, newest_cells_doubled, newest_id_lost])
+def test_what_such_an_event_does_not_explain_is_found_nevertheless(
+    tamper: Callable[[State], None], policies: PolicySet
+) -> None:
+    state = remembered(SENT_AGAIN, policies)
+    tamper(state)
+    assert not verified(state, SENT_AGAIN, policies).equal
+
+
+def test_a_measured_event_sent_again_while_its_id_was_known_leaves_all_proven(policies: PolicySet) -> None:
+    log = [measured("a", 0), measured("a", 1, 7200), measured("c", 5)]
+    state = remembered(log, policies)
+    assert state.ledger()["duplicate"] == state.ledger()["conflicting"] == 1
+    findings = verified(state, log, policies)
+    assert findings.equal, findings.first
+    assert findings.unproven == []
