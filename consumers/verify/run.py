@@ -89,6 +89,9 @@ async def verify(settings: Settings, options: Options, files: FromFiles | None =
         for number in range(partitions):
             job = _Job(settings, options, reader, source, policies, log, meter, looks)
             await job.run(number, outcome)
+        if not outcome.partitions:
+            state = settings.kafka.topic(Topic.STATE)
+            raise Unverifiable(f"{state} holds no commit of any partition: nothing was counted yet; does a worker run?")
         await _alerts(settings, reader, policies, outcome)
         await asyncio.to_thread(looks.compare, record.alerts, outcome)
     outcome.seconds = monotonic() - begun
@@ -119,8 +122,6 @@ async def _policies(settings: Settings, reader: Reader) -> tuple[PolicySet, Poli
 
 async def _alerts(settings: Settings, reader: Reader, policies: PolicySet, outcome: Outcome) -> None:
     """Compare the alerts; a judge may be about to record what has just become true."""
-    if not outcome.partitions:
-        return
     for tries in range(ALERT_TRIES):
         recorded = (await read_alerts(settings.kafka, reader)).alerts
         verdicts = pl.concat(outcome.breached)
@@ -144,8 +145,6 @@ class _Looks:
 
     def compare(self, recorded: pl.DataFrame, outcome: Outcome) -> None:
         """Hold them against the record (ALERTS)."""
-        if not outcome.partitions:
-            return
         for number, look in enumerate(self.known):
             if number not in self.why:
                 newest = max(outcome.partitions.values())
@@ -188,7 +187,7 @@ class _Job:
     async def _compare(self, number: int, pieces: Pieces, outcome: Outcome) -> None:
         live = await self._live(number, pieces)
         state = live.sums
-        current = is_current({number: state}, datetime.now(UTC), self.settings.clock)
+        outcome.current &= state.now is not None and is_current({number: state}, datetime.now(UTC), self.settings.clock)
         if state.now is None or not state.offsets:
             outcome.findings.unproven.append(f"partition {number}: nothing was committed yet")
             return
@@ -212,7 +211,6 @@ class _Job:
         outcome.partitions[number] = state.now
         outcome.cases += check.cases
         outcome.breached += check.breached
-        outcome.current &= current
         outcome.events += brought.events
 
     async def _live(self, number: int, pieces: Pieces) -> Live:

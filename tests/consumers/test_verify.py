@@ -16,8 +16,10 @@ from api.commands.verify import parsed_size
 from consumers.changelog import Kind, Place, encode
 from consumers.decode import decode
 from consumers.holes import Hole, accepted
-from consumers.settings import KafkaSettings
+from consumers.judging import Clock
+from consumers.settings import KafkaSettings, Settings
 from consumers.state_log import StateLog
+from consumers.verify import run
 from consumers.verify.given import GIVEN, given, of_this_log, taken
 from consumers.verify.live import Live, read_given
 from consumers.verify.pieces import Pieces
@@ -27,6 +29,7 @@ from monitor.frames import SERIES, conform
 from monitor.names import OTHER, HoleKind
 from monitor.policy import load
 from monitor.state import SLICES
+from monitor.verify import Findings
 from monitor.verify.admission import regrouped, unknown_admission
 from monitor.verify.recompute import in_the_order_of_the_log
 from tests.monitor.test_archive import POLICY, solved
@@ -69,6 +72,22 @@ def test_a_decision_of_before_a_hole_says_nothing_of_the_log_that_is_read_since(
     kept = of_this_log(decided, accepted([hole], NOON + timedelta(minutes=1)))
     assert kept.select("topic", "offset").rows() == [("t", 1), ("other", 7)]
     assert of_this_log(decided, accepted([hole], NOON - timedelta(minutes=1))).equals(decided)
+
+
+@pytest.mark.parametrize("clock", ["wall", "event"])
+async def test_a_partition_that_never_committed_does_not_keep_up_so_no_alert_has_to_have_ended(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def empty_log(kafka: KafkaSettings, reader: Any, partition: int, pieces: Pieces) -> Live:
+        return Live(StateLog("sqm.state", partition), pieces)
+
+    monkeypatch.setattr(run, "read_live", empty_log)
+    absent: Any = None  # is not asked
+    options = run.Options(run.DEFAULT_MEMORY, 1.0, tmp_path)
+    outcome = run.Outcome(NOON, Findings())
+    await run._Job(Settings(clock=clock), options, *[absent] * 6).run(0, outcome)
+    assert outcome.findings.unproven == ["partition 0: nothing was committed yet"]
+    assert not outcome.current
 
 
 class Rejected:

@@ -278,6 +278,10 @@ async def test_what_cannot_be_verified_is_said_with_exit_code_2(by_events: Setti
     done = await asyncio.to_thread(sqm, by_events)
     assert done.returncode == 2
     assert f"{by_events.kafka.topic(Topic.POLICY)} holds no policy: nothing was judged yet" in done.stderr
+    await begun(by_events)
+    done = await asyncio.to_thread(sqm, by_events)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{by_events.kafka.topic(Topic.STATE)} holds no commit of any partition" in done.stderr
     away = changed(by_events, kafka={"bootstrap": "127.0.0.1:1"})
     done = await asyncio.to_thread(sqm, away, "--timeout", "1")
     assert done.returncode == 2
