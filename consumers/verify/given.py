@@ -5,7 +5,7 @@ each which it was.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -27,17 +27,24 @@ _PLACE: Final = ("topic", "offset", "index")
 
 
 def given(records: Sequence[Any]) -> pl.DataFrame:
-    """GIVEN of records of `sqm.rejected`; what else was refused is passed over."""
+    """GIVEN of records of `sqm.rejected`; what else was refused is passed over, and what no worker wrote."""
     rows = []
     for record in records:
-        headers = {name: value for name, value in record.headers if name.startswith("sqm-")}
+        headers = {name: value or b"" for name, value in record.headers if name.startswith("sqm-")}
         reason = _text(headers.get("sqm-reason"))
-        if reason in BY_ARRIVAL:
-            topic = headers["sqm-topic"].decode()
-            place = topic, int(headers["sqm-offset"]), int(headers["sqm-index"])
+        place = _place(headers)
+        if reason in BY_ARRIVAL and place is not None:
             recorded = datetime.fromtimestamp(record.timestamp / 1000, UTC)
             rows.append((*place, reason, recorded, *(_text(headers.get(f"sqm-{name}")) for name in BY_ID)))
     return pl.DataFrame(rows, schema=GIVEN, orient="row")
+
+
+def _place(headers: Mapping[str, bytes]) -> tuple[str, int, int] | None:
+    """Where the event stood; None: nothing says."""
+    try:
+        return headers["sqm-topic"].decode(), int(headers["sqm-offset"]), int(headers["sqm-index"])
+    except (KeyError, ValueError):
+        return None
 
 
 def of_this_log(decided: pl.DataFrame, holes: pl.DataFrame) -> pl.DataFrame:

@@ -51,6 +51,14 @@ def refused(offset: int, reason: str, topic: str = "t", at: datetime = NOON) -> 
     return SimpleNamespace(headers=told, timestamp=int(at.timestamp() * 1000))
 
 
+@pytest.mark.parametrize("wrong", [{"sqm-offset": None}, {"sqm-offset": b"the third"}, {"sqm-topic": b"\xff"}])
+def test_a_record_that_no_worker_wrote_is_passed_over(wrong: dict[str, bytes | None]) -> None:
+    other = refused(3, "late")
+    other.headers = list((dict(other.headers) | wrong).items())
+    bare = SimpleNamespace(headers=[("sqm-reason", b"late")], timestamp=0)
+    assert given([refused(1, "late"), other, bare])["offset"].to_list() == [1]
+
+
 def test_what_was_refused_on_arrival_is_refused_again_and_nothing_else_is() -> None:
     decided = given([refused(1, "late"), refused(2, "future_time"), refused(3, "bad_time"), refused(4, "future_time")])
     assert decided["offset"].to_list() == [1, 2, 4]
