@@ -119,6 +119,6 @@ async def read_given(kafka: KafkaSettings, reader: Reader, partition: int) -> tu
     async def take(records: Sequence[Any]) -> None:
         found.append(given(records))
 
-    begin, end = await reader.bounds(where)
-    await reader.read(where, end, take)
+    _, end = await reader.bounds(where)
+    begin = await reader.read(where, end, take)
     return pl.concat(found), begin

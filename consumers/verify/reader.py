@@ -63,13 +63,13 @@ class Reader:
         end = (await self.patiently(self._consumer.end_offsets([where])))[where]
         return int(begin), int(end)
 
-    async def read(self, where: TopicPartition, end: int, take: Callable[[Sequence[Any]], Awaitable[None]]) -> None:
-        """Give `take` all records of before `end`, in their order. Raises KafkaAway, RecordsGone."""
+    async def read(self, where: TopicPartition, end: int, take: Callable[[Sequence[Any]], Awaitable[None]]) -> int:
+        """Give `take` all records of before `end`, in their order; where they begin. Raises KafkaAway, RecordsGone."""
         client = self._consumer
         assert client is not None
         client.assign([where])
         await self.patiently(client.seek_to_beginning(where))
-        position = await self.patiently(client.position(where))
+        begin = position = int(await self.patiently(client.position(where)))
         while position < end:
             try:
                 records, position = await self.patiently(self._more(where, position))
@@ -79,6 +79,7 @@ class Reader:
                     raise RecordsGone(gone) from error
                 raise
             await take([record for record in records if record.offset < end])
+        return begin
 
     async def _more(self, where: TopicPartition, position: int) -> tuple[Sequence[Any], int]:
         """The next records, and the position after them; waits until it moves."""

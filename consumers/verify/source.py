@@ -89,7 +89,7 @@ class FromTopics:
             where = TopicPartition(topic, partition)
             begin, end = await self.reader.bounds(where)
             stop = offsets.get(topic, begin)
-            brought.begins[topic], brought.ends[topic] = begin, min(end, stop)
+            brought.ends[topic] = min(end, stop)
 
             async def take(records: Sequence[Any], topic: str = topic) -> None:
                 if records:
@@ -98,7 +98,8 @@ class FromTopics:
                     await asyncio.to_thread(_take, records, decided, spill, brought)
                     advance(len(records))
 
-            await self.reader.read(where, min(end, stop), take)
+            # Retention may have moved on since the bounds were asked for.
+            brought.begins[topic] = await self.reader.read(where, min(end, stop), take)
         return brought
 
 

@@ -23,6 +23,7 @@ from consumers.verify import run
 from consumers.verify.given import GIVEN, given, of_this_log, taken
 from consumers.verify.live import Live, read_given
 from consumers.verify.pieces import Pieces
+from consumers.verify.source import FromTopics
 from consumers.verify.spill import Spill
 from monitor import sealing
 from monitor.frames import SERIES, conform
@@ -41,7 +42,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def record(offset: int, case: str, kind: str = "interaction.opened", topic: str = "t", **changed: Any) -> Any:
     content = {"specversion": "1.0", "id": f"{case}-{offset}", "source": "s", "type": kind, "subject": case}
     value = json.dumps(content | {"time": NOON.isoformat(), "data": {}} | changed).encode()
-    return SimpleNamespace(topic=topic, partition=0, offset=offset, value=value, headers=[], key=None)
+    return SimpleNamespace(topic=topic, partition=0, offset=offset, value=value, headers=[], key=None, timestamp=0)
 
 
 def refused(offset: int, reason: str, topic: str = "t", at: datetime = NOON) -> Any:
@@ -98,17 +99,19 @@ async def test_a_partition_that_never_committed_does_not_keep_up_so_no_alert_has
     assert not outcome.current
 
 
-class Rejected:
-    """What stands in for the reader of a topic of refused events that holds these records."""
+class Reads:
+    """Stands in for a reader of a topic in which each reading finds other records, and that begins at an offset."""
 
-    def __init__(self, records: list[Any]) -> None:
-        self.records = records
+    def __init__(self, *reads: list[Any], begins: int = 0) -> None:
+        self.reads = list(reads)
+        self.begins = begins
 
     async def bounds(self, where: TopicPartition) -> tuple[int, int]:
-        return 0, len(self.records)
+        return 0, self.begins + len(self.reads[0])
 
-    async def read(self, where: TopicPartition, end: int, take: Callable[[list[Any]], Awaitable[None]]) -> None:
-        await take(self.records)
+    async def read(self, where: TopicPartition, end: int, take: Callable[[list[Any]], Awaitable[None]]) -> int:
+        await take(self.reads.pop(0))
+        return self.begins
 
 
 async def test_of_decisions_on_record_twice_that_of_after_the_hole_stands() -> None:
@@ -116,12 +119,22 @@ async def test_of_decisions_on_record_twice_that_of_after_the_hole_stands() -> N
     accept = NOON + timedelta(minutes=1)
     before = [refused(offset, "late") for offset in range(5)]
     after = [refused(offset, "late", at=accept + timedelta(minutes=1)) for offset in range(4)]
-    reader: Any = Rejected([*before, *after])
+    reader: Any = Reads([*before, *after])
     recorded, _ = await read_given(KafkaSettings(), reader, 0)
     hole = Hole("t/0@0", HoleKind.STATE_LOST, "t", 0, 9, None, True, 0, "its state is gone")
     kept = of_this_log(recorded, accepted([hole], accept))
     assert kept["offset"].to_list() == [0, 1, 2, 3]
     assert kept["recorded"].unique().to_list() == [accept + timedelta(minutes=1)]
+
+
+async def test_where_a_topic_begins_is_where_its_first_record_was_read(tmp_path: Path) -> None:
+    """Retention takes the first seven records between the question for the bounds and the reading."""
+    reader: Any = Reads([record(offset, "c") for offset in (7, 8)], [refused(7, "late")], begins=7)
+    source = FromTopics(KafkaSettings(events_topics=("t",)), reader)
+    with closing(Pieces(tmp_path)) as pieces:
+        brought = await source.bring(0, {"t": 9}, given([]), Spill(pieces, SLICES), lambda _: None)
+    assert (brought.begins, brought.read) == ({"t": 7}, 2)
+    assert (await read_given(KafkaSettings(), reader, 0))[1] == 7
 
 
 def test_a_decision_of_another_topic_is_not_taken_for_this_one() -> None:
