@@ -76,6 +76,13 @@ class Live:
 
 async def read_live(kafka: KafkaSettings, reader: Reader, partition: int, pieces: Pieces) -> Live:
     """The state as it is committed now. Raises KafkaAway, FrameError."""
+    try:
+        return await _read_live(kafka, reader, partition, pieces)
+    except FrameDamaged:  # or compaction took meanwhile what a slice of beyond that end holds
+        return await _read_live(kafka, reader, partition, pieces)
+
+
+async def _read_live(kafka: KafkaSettings, reader: Reader, partition: int, pieces: Pieces) -> Live:
     where = TopicPartition(kafka.topic(Topic.STATE), partition)
     log = StateLog(where.topic, partition)
 

@@ -13,7 +13,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from api.commands.verify import parsed_size
-from consumers.changelog import Kind, Place, encode
+from consumers.changelog import FrameDamaged, Kind, Place, encode
 from consumers.decode import decode
 from consumers.holes import Hole, accepted
 from consumers.judging import Clock
@@ -21,7 +21,7 @@ from consumers.settings import KafkaSettings, Settings
 from consumers.state_log import StateLog
 from consumers.verify import run
 from consumers.verify.given import GIVEN, given, of_this_log, taken
-from consumers.verify.live import Live, read_given
+from consumers.verify.live import Live, read_given, read_live
 from consumers.verify.pieces import Pieces
 from consumers.verify.source import FromTopics
 from consumers.verify.spill import Spill
@@ -199,6 +199,20 @@ def test_sizes_are_read_as_people_write_them(written: str, size: int) -> None:
 
 def test_no_decisions_are_no_rows() -> None:
     assert given([]).schema == GIVEN
+
+
+async def test_a_slice_that_was_replaced_while_it_was_looked_for_is_read_at_the_next_try(tmp_path: Path) -> None:
+    """Compaction takes the old slice 0, whose newer one lies beyond the end up to which the log is read first."""
+    state = folded(solved("c", 0), 20, load([("support.yaml", POLICY)]), sealed=False)
+    slices = [each for n in range(SLICES) for each in encode(state.slice(n), Kind.SLICE, 1, slice_number=n)]
+    records = [SimpleNamespace(offset=n, key=key, value=value) for n, (key, value) in enumerate(slices)]
+    reader: Any = Reads(records[1:], records)
+    with closing(Pieces(tmp_path)) as pieces:
+        live = await read_live(KafkaSettings(), reader, 0, pieces)
+    assert live.sums.now == state.now
+    reader = Reads(records[1:], records[1:])
+    with closing(Pieces(tmp_path)) as pieces, pytest.raises(FrameDamaged, match="delta 1 of 1 is missing"):
+        await read_live(KafkaSettings(), reader, 0, pieces)
 
 
 def test_cases_that_lie_sealed_in_a_snapshot_are_read_like_others(
