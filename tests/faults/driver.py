@@ -28,6 +28,7 @@ from monitor.names import Topic
 from monitor.policy import load as load_policy
 
 CLOCK: Final = "FAULTS_CLOCK"
+RESTORE: Final = "in restore"
 
 
 class Point(NamedTuple):
@@ -53,7 +54,7 @@ STAGES: Final[Mapping[str, Point]] = {
     "in the transaction": Point(committer.Committer, "_send", after=True, when=_of_state),
     "between commit and acknowledgement": Point(Producer, "commit_transaction", after=True),
     "in a snapshot": Point(committer.Committer, "_send", after=True, when=_has_slice),
-    "in restore": Point(restore, "_give"),
+    RESTORE: Point(restore, "_give"),
     "before telling": Point(receivers, "_post"),
     "between telling and recording": Point(receivers, "_post", after=True),
 }

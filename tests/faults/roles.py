@@ -101,7 +101,7 @@ async def role(
     with log.open("ab") as output:
         # Starting a process takes a moment only, and it is not waited for here.
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output)  # noqa: ASYNC220
-    started = Role(name, process, log)
+    started = Role(" ".join((name, *arguments)), process, log)
     try:
         yield started
     finally:
