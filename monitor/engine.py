@@ -35,6 +35,7 @@ from monitor.frames import (
     referring,
 )
 from monitor.in_force import begun
+from monitor.keyed import low_half
 from monitor.names import Kind
 from monitor.policy import PolicySet
 from monitor.policy.judging import ALL, changed_from
@@ -96,6 +97,7 @@ def step(
 
     old = state.contributions.of(touched)
     new = pl.concat([contributions(admitted.verdicts, admitted.facts), reached(admitted.verdicts, policies)])
+    new = new[np.argsort(low_half(new["case_key"]), kind="stable")]  # a state holds keys once where they lie together
     of_measured = contributions(*admitted.settled)
     emitted = (new, old.with_columns(-pl.col("n", "total")), of_measured)
     cells = add_up_cells(pl.concat([rows.select(list(CELLS)) for rows in emitted]))

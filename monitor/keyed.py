@@ -64,14 +64,17 @@ class Part(NamedTuple):
 
     @classmethod
     def of(cls, keys: Halves, columns: Sequence[npt.NDArray[Any]]) -> "Part":
-        order = np.argsort(keys.low, kind="stable")
+        return cls._ordered(keys, columns, np.argsort(keys.low))
+
+    @classmethod
+    def _ordered(cls, keys: Halves, columns: Sequence[npt.NDArray[Any]], order: Any) -> "Part":
         return cls(keys.at(order), tuple(column[order] for column in columns))
 
     @classmethod
     def merged(cls, parts: "Sequence[Part]") -> "Part":
         keys = Halves(*(np.concatenate(half) for half in zip(*(part.keys for part in parts), strict=True)))
         columns = [np.concatenate(column) for column in zip(*(part.columns for part in parts), strict=True)]
-        return cls.of(keys, columns)
+        return cls._ordered(keys, columns, np.argsort(keys.low, kind="stable"))  # which finds ascending runs
 
     def at(self, places: Any) -> "Part":
         return Part(self.keys.at(places), tuple(column[places] for column in self.columns))
@@ -79,15 +82,14 @@ class Part(NamedTuple):
     def places(self, wanted: Halves) -> Ints:
         """Where those keys are, which are distinct and ascend by their lower halves."""
         low, high = self.keys
+        if not len(low):
+            return np.empty(0, np.int64)
         start = np.searchsorted(low, wanted.low)
-        hit = np.flatnonzero(low[np.minimum(start, len(low) - 1)] == wanted.low) if len(low) else start[:0]
-        start = start[hit]
-        many = np.searchsorted(low, wanted.low[hit], side="right") - start
-        found = [np.empty(0, np.int64)]
-        for further in range(int(many.max(initial=0))):  # more than one where keys agree in their lower halves
-            places = (start + further)[further < many]
-            found.append(places[high[places] == wanted.high[hit[further < many]]])
-        return np.concatenate(found)
+        hit = np.flatnonzero(low[np.minimum(start, len(low) - 1)] == wanted.low)
+        many = np.searchsorted(low, wanted.low[hit], side="right") - start[hit]
+        places = ranges(start[hit], many)
+        same = high[places] == np.repeat(wanted.high[hit], many)  # they may agree in their lower halves only
+        return np.asarray(places[same])
 
     def between(self, number: int, of: int) -> slice:
         """Where the keys of that part of all keys are; see `rows.part_of`."""
@@ -95,6 +97,12 @@ class Part(NamedTuple):
         begin = np.searchsorted(self.keys.low, np.uint64(size * number))
         end = np.searchsorted(self.keys.low, np.uint64(size * (number + 1) - 1), side="right")
         return slice(int(begin), int(end))
+
+
+def ranges(starts: npt.NDArray[Any], counts: npt.NDArray[Any]) -> Ints:
+    """So many numbers from each start on."""
+    before = np.cumsum(counts, dtype=np.int64) - counts
+    return np.asarray(np.arange(int(counts.sum())) + np.repeat(starts - before, counts), dtype=np.int64)
 
 
 def distinct(keys: pl.Series) -> Halves:

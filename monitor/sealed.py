@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from monitor.frames import INSTANT, KEY, Columns, conform, earliest, empty, together, used
-from monitor.keyed import Ints, Keyed, Lows, Part, low_half
+from monitor.keyed import Ints, Keyed, Lows, Part, low_half, ranges
 
 BLOCK_KEYS: Final = 170  # more would take a little less space, and longer to find one in
 _GONE: Final = np.iinfo(np.uint32).max  # in the place of a block's number
@@ -171,18 +171,12 @@ class Sealed:
             order = np.argsort(block, kind="stable")
             numbers, firsts = np.unique(block[order], return_index=True)
             for number, keys in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
-                found.append(_unpacked(self._blocks[number])[_places(starts[keys], rows[keys])])
+                found.append(_unpacked(self._blocks[number])[ranges(starts[keys], rows[keys])])
         # Once for all blocks: for each it would take longer than unpacking them.
         try:
             return together(found, self.columns)
         except pl.exceptions.SchemaError:  # some were sealed before a name or a type was added
             return together([conform(rows, self.columns) for rows in found], self.columns)
-
-
-def _places(starts: npt.NDArray[np.uint32], rows: npt.NDArray[np.uint32]) -> Ints:
-    """As many places as `rows` from each start on."""
-    before = np.cumsum(rows, dtype=np.int64) - rows
-    return np.asarray(np.arange(int(rows.sum())) + np.repeat(starts - before, rows), dtype=np.int64)
 
 
 def _by_key(rows: pl.DataFrame, key: str, order: pl.Series) -> tuple[pl.DataFrame, pl.Series, Ints]:

@@ -1,5 +1,6 @@
 """Rows: what was added is there, what was replaced is not, however it was chunked."""
 
+from datetime import UTC
 from typing import Any
 
 import polars as pl
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor import sealed
+from monitor import chunk, sealed
 from monitor.frames import KEY
 from monitor.keyed import FAN, MOST_MERGED, to_merge
 from monitor.rows import Rows, part_of
@@ -29,9 +30,9 @@ batches = st.lists(st.lists(st.tuples(st.integers(0, 20), st.integers(-5, 5)), m
 @given(batches)
 def test_rows_added_in_any_chunks_are_all_found(chunks: list[list[tuple[int, int]]]) -> None:
     table = Rows(COLUMNS, "key")
-    for chunk in chunks:
-        table.add(rows_of(chunk))
-    everything = [pair for chunk in chunks for pair in chunk]
+    for some in chunks:
+        table.add(rows_of(some))
+    everything = [pair for some in chunks for pair in some]
     assert sorted(table.frame().rows()) == sorted(everything)
     assert sorted(table.of(keys(3, 7, 3)).rows()) == sorted(pair for pair in everything if pair[0] in (3, 7))
     assert table.height == len(everything)
@@ -40,10 +41,10 @@ def test_rows_added_in_any_chunks_are_all_found(chunks: list[list[tuple[int, int
 @given(batches, st.sets(st.integers(0, 20)))
 def test_replacing_leaves_the_rows_of_other_keys_alone(chunks: list[list[tuple[int, int]]], replaced: set[int]) -> None:
     table = Rows(COLUMNS, "key")
-    for chunk in chunks:
-        table.add(rows_of(chunk))
+    for some in chunks:
+        table.add(rows_of(some))
     table.replace(keys(*replaced), rows_of([(key, 99) for key in sorted(replaced)]))
-    others = [pair for chunk in chunks for pair in chunk if pair[0] not in replaced]
+    others = [pair for some in chunks for pair in some if pair[0] not in replaced]
     expected = sorted([*others, *((key, 99) for key in replaced)])
     assert sorted(table.frame().rows()) == expected
     assert sorted(table.of(keys(*range(21))).rows()) == expected
@@ -118,6 +119,39 @@ def test_sealed_rows_are_found_and_taken_out_as_all_others(operations: list[Any]
     assert sorted(table.where(pl.col("n") > 0).rows()) == sorted(pair for pair in model if pair[1] > 0)
     parts = [table.part(number, 4) for number in range(4)]
     assert sorted(pl.concat(parts).rows()) == sorted(model)
+
+
+WIDE = {"key": KEY, "text": pl.String(), "n": pl.Int64(), "at": pl.Datetime("us", "UTC")}
+WIDE_ROWS = st.tuples(
+    st.sampled_from([1, 2, 3, 7, 7 + 2**64, 7 - 2**64]),
+    st.one_of(st.none(), st.sampled_from(["a", "b"]), st.text(max_size=3)),
+    st.one_of(st.none(), st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1)),
+    st.one_of(st.none(), st.datetimes(timezones=st.just(UTC))),
+)
+
+
+@given(st.lists(st.lists(WIDE_ROWS, max_size=8), min_size=FAN, max_size=20), st.sets(st.integers(1, 7), max_size=2))
+def test_rows_held_in_as_little_as_their_values_need_are_given_as_they_came(batches: list[Any], gone: set[int]) -> None:
+    table, model = Rows(WIDE, "key"), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunk, "NARROWED", 1)
+        patch.setattr(chunk, "FEW", 3)
+        for number, batch in enumerate(batches):
+            table.add(pl.DataFrame(batch, schema=WIDE, orient="row"))
+            model += batch
+            if number == len(batches) // 2:
+                table.remove(keys(*gone))
+                model = [row for row in model if row[0] not in gone]
+    assert table.frame().schema == pl.Schema(WIDE)
+    assert sorted(table.frame().rows(), key=repr) == sorted(model, key=repr)
+    for key in (1, 7, 7 + 2**64):
+        assert sorted(table.of(keys(key)).rows(), key=repr) == sorted((r for r in model if r[0] == key), key=repr)
+    few = (pl.col("n") > 0) | pl.col("text").is_in(["a"])
+    expected = [row for row in model if (row[2] is not None and row[2] > 0) or row[1] == "a"]
+    assert sorted(table.where(few).rows(), key=repr) == sorted(expected, key=repr)
+    assert sorted(table.where(pl.col("key") == 7).rows(), key=repr) == sorted(table.of(keys(7)).rows(), key=repr)
+    for place, name in ((1, "text"), (2, "n")):
+        assert table.least(name) == min((row[place] for row in model if row[place] is not None), default=None)
 
 
 def test_sealed_keys_that_agree_in_their_lower_halves_are_told_apart() -> None:
