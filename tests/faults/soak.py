@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -132,6 +133,7 @@ async def soak(seed: int, minutes: float, folder: Path) -> Soak:
         under_way.last = _sample(here, lasting, under_way.seconds)
         await lasting.end()
         anew = await stack.enter_async_context(here.worker())
+        here.end = datetime.now(UTC).replace(microsecond=0)  # half an hour ago is old news, of which nobody is told
         async with here.sending():
             await asyncio.sleep(ANEW_SECONDS)  # it works as the other did
         await here.caught_up()
