@@ -39,10 +39,9 @@ from monitor.names import Topic
 log = structlog.get_logger()
 
 FINISH_SECONDS: Final = 10.0  # what a commit under way may take when the partition is revoked
-BEHIND: Final = (
-    3  # times as long between two commits while there is a backlog, at most: one of 80,000 events costs less
-)
-# than two thirds of four of 20,000
+# Times as long between two commits while there is a backlog, at most: a fold of 80,000 events costs less than two
+# thirds of four of 20,000.
+BEHIND: Final = 3
 BEAT_SHARE: Final = 0.05  # seconds between two beats for each partition of the worker
 
 
