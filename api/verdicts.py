@@ -34,9 +34,18 @@ def find(states: States, condition: pl.Expr, wanted: Mapping[str, list[str]]) ->
         if wanted:
             series = state.series.filter(fits(wanted))["series"]
             here = condition & pl.col("series").is_in(series.implode())
-        rows = state.verdicts_where(here)
-        found.append(rows.with_columns(partition=pl.lit(partition, dtype=pl.Int32)))
+        found.append(_of(partition, state.verdicts_where(here)))
     return pl.concat(found) if found else empty(FOUND)
+
+
+def of_cases(states: States, keys: pl.Series) -> pl.DataFrame:
+    """Verdicts of those cases in all partitions (FOUND)."""
+    found = [_of(partition, state.verdicts_of(keys)) for partition, state in states.items()]
+    return pl.concat(found) if found else empty(FOUND)
+
+
+def _of(partition: int, rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(partition=pl.lit(partition, dtype=pl.Int32))
 
 
 def with_labels(rows: pl.DataFrame, states: States) -> pl.DataFrame:

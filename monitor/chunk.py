@@ -1,6 +1,7 @@
 """Some rows of a table by key, held in as little as their values need.
 
-Rows lie in the order in which they came. Those of a key that came together are a run; keys are held once a run.
+Rows lie in the order in which they came, of a large chunk those of a key where its first one lies. Those of a key that
+lie together are a run; keys are held once a run.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ NARROWED: Final = 2**17  # rows from which on it is worth looking how narrow the
 FEW: Final = 255  # different texts of a column that are held as a byte each
 _SAMPLE: Final = 4_096
 _PLACE: Final = "place"
+_NONE: Final = np.iinfo(np.uint32).max
 
 
 class Chunk:
@@ -31,7 +33,7 @@ class Chunk:
         self._runs = runs  # where each begins in `rows`, and how many rows it has
         self._columns = columns
         self._key = key
-        self._gone: Mask | None = None  # runs
+        self._gone: Mask | None = None  # rows
         self.height = rows.height
 
     @classmethod
@@ -63,12 +65,12 @@ class Chunk:
 
     def rows(self) -> pl.DataFrame:
         """What is not gone."""
-        return self.gather(self._in_order(slice(None)))
+        places = np.arange(self._rows.height) if self._gone is None else np.flatnonzero(~self._gone)
+        return self._keyed(self._keys(places), self._left())
 
     def find(self, wanted: Halves) -> Ints:
         """The runs of those keys, which are distinct and ascend by their lower halves."""
-        runs = self._runs.places(wanted)
-        return runs if self._gone is None else runs[~self._gone[runs]]
+        return self._not_gone(self._runs.places(wanted))
 
     def gather(self, runs: Ints) -> pl.DataFrame:
         """The rows of those runs."""
@@ -83,47 +85,48 @@ class Chunk:
         """The rows that fulfil a condition."""
         asked = {name: self._columns[name] for name in condition.meta.root_names()}
         rows = self._rows.select(pl.int_range(pl.len()).alias(_PLACE), *(n for n in asked if n in self._rows.columns))
-        rows = rows if self._gone is None else rows.filter(self._there())
         if self._key in asked:
-            rows = rows.with_columns(self._keys(rows[_PLACE].to_numpy()))
+            rows = rows.with_columns(self._keys(np.arange(rows.height)))
+        condition = condition if self._gone is None else condition & pl.lit(self._there())
         places = conform(rows, {_PLACE: pl.Int64(), **asked}).filter(condition)[_PLACE].to_numpy()
         return self._keyed(self._keys(places), self._rows[places])
 
     def least(self, column: str) -> Any:
         """The least value of a column; None: it has none."""
-        return self._wide(self._left().select(column)).to_series().min() if column in self._rows.columns else None
+        if column not in self._rows.columns:
+            return None
+        values = self._wide(self._rows.select(column)).to_series()
+        return (values if self._gone is None else values.filter(self._there())).min()
 
     def halves(self) -> Lows:
         """The lower halves of the keys, ascending."""
-        low = self._runs.keys.low
-        return low if self._gone is None else low[~self._gone]
+        return self._runs.keys.low[self._not_gone(np.arange(self._runs.height))]
 
     def remove(self, runs: Ints) -> None:
         """Take out those runs, none of which is gone."""
         if len(runs):
-            self._gone = np.zeros(self._runs.height, dtype=bool) if self._gone is None else self._gone
-            self._gone[runs] = True
-            self.height -= int(self._runs.columns[1][runs].sum())
+            starts, counts = (column[runs] for column in self._runs.columns)
+            self._gone = np.zeros(self._rows.height, dtype=bool) if self._gone is None else self._gone
+            self._gone[ranges(starts, counts)] = True
+            self.height -= int(counts.sum())
 
     # --- how it lies ---
 
     def _there(self) -> pl.Series:
-        """Of each row whether it is not gone."""
-        there = np.ones(self._rows.height, dtype=bool)
-        if self._gone is not None:
-            starts, counts = (column[self._gone] for column in self._runs.columns)
-            there[ranges(starts, counts)] = False
-        return pl.Series(there)
+        """Of each row whether it is not gone; some are."""
+        assert self._gone is not None
+        return pl.Series(~self._gone)
 
     def _left(self) -> pl.DataFrame:
         """The rows that are not gone, without their keys."""
         return self._rows if self._gone is None else self._rows.filter(self._there())
 
+    def _not_gone(self, runs: Ints) -> Ints:
+        return runs if self._gone is None else runs[~self._gone[self._runs.columns[0][runs]]]
+
     def _in_order(self, within: slice) -> Ints:
         """Those runs that are not gone, as they lie."""
-        runs = np.arange(self._runs.height)[within]
-        if self._gone is not None:
-            runs = runs[~self._gone[runs]]
+        runs = self._not_gone(np.arange(self._runs.height)[within])
         return runs[np.argsort(self._runs.columns[0][runs])]
 
     def _runs_from(self, first: np.uint32) -> Part:
@@ -138,9 +141,14 @@ class Chunk:
 
     def _keys(self, places: Ints) -> pl.Series:
         """The keys of the rows at those places."""
-        starts = self._runs.columns[0]
-        order = np.argsort(starts)
-        runs = order[np.searchsorted(starts[order], places, side="right") - 1]
+        runs = np.empty(0, dtype=np.int64)
+        if len(places):
+            starts, counts = self._runs.columns
+            # Which run begins at a row; that is sooner than sorting where they begin.
+            at = np.full(self._rows.height, _NONE, dtype=np.uint32)
+            at[starts] = np.arange(len(starts), dtype=np.uint32)
+            order = at[at != _NONE]
+            runs = np.repeat(order, counts[order])[places]
         return self._runs.keys.at(runs).keys().alias(self._key)
 
     def _of(self, runs: Ints, rows: pl.DataFrame) -> pl.DataFrame:
@@ -162,7 +170,10 @@ def _gathered(rows: pl.DataFrame, runs: Part) -> tuple[pl.DataFrame, Part]:
     """The rows of each key together, where its first one lay: what came together goes on lying together."""
     starts, counts = runs.columns
     low, high = runs.keys
-    firsts = np.flatnonzero(np.concatenate([[True], (low[1:] != low[:-1]) | (high[1:] != high[:-1])]))
+    same = (low[1:] == low[:-1]) & (high[1:] == high[:-1])
+    if not bool(same.any()):
+        return rows, runs
+    firsts = np.flatnonzero(np.concatenate([[True], ~same]))
     order = np.argsort(starts[firsts])  # of the keys
     rank = np.empty(len(firsts), dtype=np.int64)
     rank[order] = np.arange(len(firsts))
@@ -179,7 +190,11 @@ def _narrow(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _repeats(column: pl.Series) -> bool:
-    return column.dtype == pl.String and column.head(_SAMPLE).n_unique() * 4 < min(_SAMPLE, column.len())
+    """Whether it seems so; who looks at all texts of a column does so for hardly any in vain."""
+    if column.dtype != pl.String:
+        return False
+    some = column.drop_nulls().head(_SAMPLE)
+    return some.n_unique() * 4 < len(some)
 
 
 def _narrowed(column: pl.Series) -> pl.Series:

@@ -64,17 +64,14 @@ class Part(NamedTuple):
 
     @classmethod
     def of(cls, keys: Halves, columns: Sequence[npt.NDArray[Any]]) -> "Part":
-        return cls._ordered(keys, columns, np.argsort(keys.low))
-
-    @classmethod
-    def _ordered(cls, keys: Halves, columns: Sequence[npt.NDArray[Any]], order: Any) -> "Part":
+        order = np.argsort(keys.low, kind="stable")
         return cls(keys.at(order), tuple(column[order] for column in columns))
 
     @classmethod
     def merged(cls, parts: "Sequence[Part]") -> "Part":
         keys = Halves(*(np.concatenate(half) for half in zip(*(part.keys for part in parts), strict=True)))
         columns = [np.concatenate(column) for column in zip(*(part.columns for part in parts), strict=True)]
-        return cls._ordered(keys, columns, np.argsort(keys.low, kind="stable"))  # which finds ascending runs
+        return cls.of(keys, columns)
 
     def at(self, places: Any) -> "Part":
         return Part(self.keys.at(places), tuple(column[places] for column in self.columns))

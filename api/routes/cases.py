@@ -76,7 +76,7 @@ def case(
             raise unknown("live case", id, _alike(list(states.values()), id))
         number, state = next(iter(held.items()))
         history, now = state.history.of(key), state.now
-        rows = verdicts.find(held, pl.col("case_key").is_in(key.implode()), {}).sort("clock", "cycle")
+        rows = verdicts.of_cases(held, key).sort("clock", "cycle")
         rows = as_of_now(verdicts.with_labels(rows, states), states, board.policies, board.grace)
     cases = ordered(history)
     explanation = explain(history, board.policies, now or board.now, board.grace, MOST_CLOCKS)

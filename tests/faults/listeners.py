@@ -2,15 +2,27 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 from api.positions import Position, parse
 
 RETRY_SECONDS: Final = 0.2
+SHOWN: Final = ("case", "clock", "cycle", "outcome", "change")  # of a verdict
 LONGEST_LINE: Final = 2**24
+
+
+@lru_cache(maxsize=100_000)  # two hundred listeners hear the same: each holding its own would fill the memory
+def shown(data: str) -> tuple[str, ...]:
+    """What of an alert or verdict tells it from others."""
+    item = json.loads(data)
+    if "clock" in item and "cycle" in item:
+        return tuple(str(item[name]) for name in SHOWN)
+    return item["id"], item["state"]
 
 
 @dataclass
@@ -22,7 +34,7 @@ class Listener:
     last: str = ""  # the newest id
     resets: int = 0
     ticks: int = 0
-    news: list[dict[str, Any]] = field(default_factory=list)  # alerts and verdicts
+    heard: Counter[tuple[str, ...]] = field(default_factory=Counter)  # what alerts and verdicts showed
     _writer: asyncio.StreamWriter | None = None
 
     @property
@@ -71,7 +83,7 @@ class Listener:
                 self.begin = self.begin or self.stands
                 self.ticks += 1
             case "alert" | "verdict":
-                self.news.append(json.loads(event["data"]))
+                self.heard[shown(event["data"])] += 1
 
 
 @asynccontextmanager

@@ -14,13 +14,12 @@ from consumers.broker import free_ports
 from consumers.judge import Judge
 from consumers.policies import FixedPolicies
 from consumers.settings import Settings, load
-from tests.faults.listeners import RETRY_SECONDS, Listener, listening
+from tests.faults.listeners import RETRY_SECONDS, SHOWN, Listener, listening
 from tests.faults.roles import role
 from tests.faults.scene import PARTITIONS, PATIENCE, Scene
 from tests.kafka.traffic import changed, running, until, working
 
 LISTENERS: Final = 200
-SHOWN: Final = ("case", "clock", "cycle", "outcome", "change")  # of a verdict
 CUTS: Final = 3  # of a quarter of them
 
 
@@ -102,13 +101,7 @@ async def _everything_was_heard_once(scene: Scene, listeners: Sequence[Listener]
         begin = each.begin
         assert begin is not None
         must = Counter(shown for source, mark, shown in happened if mark >= begin[source])
-        heard = Counter(
-            tuple(str(item[name]) for name in SHOWN)
-            if "clock" in item and "cycle" in item
-            else (item["id"], item["state"])
-            for item in each.news
-        )
-        assert heard == must, f"missed: {must - heard}, too many: {heard - must}"
+        assert each.heard == must, f"missed: {must - each.heard}, too many: {each.heard - must}"
     assert told.verdicts, "no verdict was told"
     assert told.alerts, "no alert was told"
 
