@@ -5,9 +5,11 @@ lie together are a run; keys are held once a run.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from monitor.frames import Columns, conform, used
@@ -17,7 +19,6 @@ NARROWED: Final = 2**17  # rows from which on it is worth looking how narrow the
 FEW: Final = 255  # different texts of a column that are held as a byte each
 _SAMPLE: Final = 4_096
 _PLACE: Final = "place"
-_NONE: Final = np.iinfo(np.uint32).max
 
 
 class Chunk:
@@ -141,15 +142,20 @@ class Chunk:
 
     def _keys(self, places: Ints) -> pl.Series:
         """The keys of the rows at those places."""
-        runs = np.empty(0, dtype=np.int64)
-        if len(places):
-            starts, counts = self._runs.columns
-            # Which run begins at a row; that is sooner than sorting where they begin.
-            at = np.full(self._rows.height, _NONE, dtype=np.uint32)
-            at[starts] = np.arange(len(starts), dtype=np.uint32)
-            order = at[at != _NONE]
-            runs = np.repeat(order, counts[order])[places]
+        order, begins = self._lie
+        if len(places) * 8 < self._rows.height:
+            runs = order[np.searchsorted(begins, places, side="right") - 1]
+        else:
+            runs = np.repeat(order, self._runs.columns[1][order])[places]
         return self._runs.keys.at(runs).keys().alias(self._key)
+
+    @cached_property
+    def _lie(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+        """The runs in the order in which they lie, and where each of these begins; of tables that nobody asks for rows
+        by condition it is never made."""
+        starts = self._runs.columns[0]
+        order = np.argsort(starts).astype(np.uint32)
+        return order, starts[order]
 
     def _of(self, runs: Ints, rows: pl.DataFrame) -> pl.DataFrame:
         """What `rows`, which are parallel to all that are held, have of those runs."""
