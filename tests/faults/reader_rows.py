@@ -43,7 +43,7 @@ async def the_judge_is_killed_while_telling(scene: Scene) -> None:
 
 async def the_api_is_killed_under_its_listeners(scene: Scene) -> None:
     """Some listeners are cut off, then one of two APIs dies under the rest of its own: they go on at either."""
-    # Long is more rounds, not more at once: one process can hear no more for 200, and who is 20,000 news behind is reset.
+    # Long is more rounds, not more at once: one process hears no more for 200, and who is 20,000 news behind is reset.
     scene.length = replace(SHORT, rounds=scene.length.rounds)
     ports = free_ports()
     everything = News()  # as it was told to the replica of the test, which nothing happens to
